@@ -1,4 +1,4 @@
-"""`explain`: a plan's reasons, a candidate that is not in it, the cost over load, or what a diagnostic code means."""
+"""`explain`: a plan's reasons, what moves it, a candidate that is not in it, the cost over load; what a code means."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from planner.cli.output import note, show, show_json
 from planner.cli.progress import stages
 from planner.cli.review import warn_if_not_fresh
 from planner.documents.codes import CODES
-from planner.documents.explanation import FORMAT_VERSION, AskedCandidate, WhyNot, explanation_of
+from planner.documents.explanation import FORMAT_VERSION, AskedCandidate, WhyNot, explanation_of, values_of
 from planner.edges import planning
 from planner.edges.workspace import Workspace, workspace_of
 from planner.faces.figures import count_words, money
@@ -21,6 +21,7 @@ from planner.faces.layout import below, names, sentences
 from planner.faces.prose import Prose, Words
 from planner.faces.tables import FoldingTable
 from planner.faces.terminal import break_even_view, reasons_view
+from planner.faces.worth import worth_view
 from planner.words.diagnostics import Problem, Problems
 
 if TYPE_CHECKING:
@@ -47,6 +48,18 @@ def explain(subject: str, break_even: bool, folder: Path, form: str) -> None:
         return
     warn_if_not_fresh(workspace, name)
     show([break_even_view(lock.plan)] if break_even else reasons_view(lock))
+
+
+def values(environment: str, folder: Path, form: str) -> None:
+    """Print what limits, uncertain inputs and promises of an environment cost, each from a plan of its own."""
+    workspace, name = workspace_of(environment, folder)
+    with stages(name) as stage:
+        worth = planning.worth(workspace, name, stage)
+    found = values_of(name, worth, workspace.lock(name))
+    if form == "json":
+        show_json(found.model_dump(mode="json"))
+    else:
+        show(worth_view(found))
 
 
 def _code(code: str, form: str) -> None:

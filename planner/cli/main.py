@@ -205,17 +205,25 @@ def explain(
     ] = "",
     every: Annotated[bool, typer.Option("--all", help="With --why-not: a line for each candidate.")] = False,
     break_even: Annotated[bool, typer.Option("--break-even", help="Only the cost over load.")] = False,
+    values: Annotated[
+        bool, typer.Option("--values", help="What limits, inputs and promises cost, by planning anew.")
+    ] = False,
     folder: Folder = HERE,
     form: AsFormat = OutputFormat.text,
 ) -> None:
     """Why the plan is what it is, why a candidate is not in it, or what a code means."""
     if every and not why_not:
         raise typer.BadParameter("it is for --why-not; write the words of a candidate there", param_hint="--all")
+    if values and (why_not or break_even):
+        other = "--why-not" if why_not else "--break-even"
+        raise typer.BadParameter(f"it is another question than {other}; ask them one by one", param_hint="--values")
     from planner.cli import explaining
 
     with report_problems(form.value):
         if why_not:
             explaining.why_not(environment, why_not, every, folder, form.value)
+        elif values:
+            explaining.values(environment, folder, form.value)
         else:
             explaining.explain(environment, break_even, folder, form.value)
 

@@ -40,6 +40,8 @@ class Inputs:
     calibrations: the team's own measurements, by GPU.
     name: name of the environment. It decides the addresses of a network that states none, and nothing else.
     exemptions: what is let in although a rule keeps it out, in plans that price a rule; there are none in any other.
+    step_sigmas: standard deviations of the performance model's error by which steps are slower than it expects, beside
+    the planning margin, in plans that price that error; 0 in any other.
     """
 
     environment: Environment
@@ -50,8 +52,20 @@ class Inputs:
     calibrations: Mapping[str, Calibration] = field(default_factory=dict)
     exemptions: frozenset[Exemption] = frozenset()
     name: str = ""
+    step_sigmas: float = 0.0
 
     @property
     def locked_pools(self) -> frozenset[str]:
         """Return the names of the prior plan's pools."""
         return frozenset(pool.name for pool in self.prior.pools) if self.prior else frozenset()
+
+
+@dataclass(frozen=True)
+class Changed:
+    """Changed inputs differ from those of a plan in one thing, so that a plan of them says what the thing costs.
+
+    change: what differs, in words.
+    """
+
+    change: str
+    inputs: Inputs

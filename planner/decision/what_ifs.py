@@ -91,6 +91,26 @@ def without_guessed_reuse(environment: Environment, names: Collection[str]) -> E
     return environment.model_copy(update={"routes": routes})
 
 
+def with_internal_data(environment: Environment, names: Collection[str]) -> Environment:
+    """Return the environment in which the data of the named routes is internal, so that APIs and others' nodes may
+    serve it.
+    """
+    routes = dict(environment.routes)
+    for name in names:
+        routes[name] = routes[name].model_copy(update={"data": "internal"})
+    return environment.model_copy(update={"routes": routes})
+
+
+def without_reserve(environment: Environment) -> Environment:
+    """Return the environment that plans for the loss of no node."""
+    return environment.model_copy(update={"reserve": environment.reserve.model_copy(update={"node": False})})
+
+
+def without_residency(environment: Environment) -> Environment:
+    """Return the environment whose routes may be processed anywhere. Its own machines stay in its region."""
+    return _each_route(environment, lambda route: route.model_copy(update={"residency": ()}))
+
+
 def _each_route(environment: Environment, changed: Callable[[Route], Route]) -> Environment:
     routes = {name: changed(route) for name, route in environment.routes.items()}
     return environment.model_copy(update={"routes": routes})

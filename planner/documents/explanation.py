@@ -10,6 +10,7 @@ from planner.plan.parts import PlanPart
 from planner.plan.phases import Phase
 from planner.plan.review import Alternative, OmissionCount, ScalePoint, ScaleWithoutPlan
 from planner.plan.traffic import PlannedAvailability
+from planner.plan.worth import Worth
 from planner.words.fields import left_out_at
 from planner.words.numbers import Dollars, Figure
 
@@ -85,6 +86,28 @@ class WhyNot(PlanPart):
     environment: str
     words: str
     candidates: tuple[AskedCandidate, ...]
+
+
+class Values(Worth):
+    """The answer to `--values`: what moves the plan of an environment, each figure from a plan of its own.
+
+    locked_usd_per_month: cost of the plan in the lock, USD a month; None without a lock. It differs where the lock is
+    stale, or keeps pools although another mix saves a little.
+    """
+
+    format_version: str
+    environment: str
+    locked_usd_per_month: Dollars | None
+
+
+def values_of(name: str, worth: Worth, lock: Lock | None) -> Values:
+    """Return the answer for an environment. lock: the one that is there; None without one."""
+    return Values(
+        format_version=FORMAT_VERSION,
+        environment=name,
+        locked_usd_per_month=lock.plan.cost.usd_per_month if lock else None,
+        **dict(worth),
+    )
 
 
 def explanation_of(lock: Lock) -> Explanation:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from planner.documents.explanation import Explanation, WhyNot
+from planner.documents.explanation import Explanation, Values, WhyNot
 from planner.documents.lock import Lock
 from planner.documents.review import Review
 from planner.domain.environment import Environment
@@ -24,6 +24,7 @@ LOCK_ID = "urn:spillway:schema:lock:1"
 ANSWERS: Mapping[str, tuple[type[PlanPart], str]] = {
     "review": (Review, "Spillway review: `spillway diff ENV --format json`"),
     "explanation": (Explanation, "Spillway explanation: `spillway explain ENV --format json`"),
+    "values": (Values, "Spillway explanation: `spillway explain ENV --values --format json`"),
     "why-not": (WhyNot, "Spillway explanation: `spillway explain ENV --why-not WORDS --format json`"),
 }
 """Answers of commands as JSON: their values and titles, by the name of their schema."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TypeVar
 
 from planner.domain.environment import Environment
@@ -16,9 +17,14 @@ def scaled(environment: Environment, factor: float) -> Environment:
 
     Numbers of requests and users are not rounded to whole ones, so that small loads stay in proportion.
     """
-    if factor == 1.0:
+    return scaled_each(environment, dict.fromkeys(environment.routes, factor))
+
+
+def scaled_each(environment: Environment, factors: Mapping[str, float]) -> Environment:
+    """Return the environment with the load of each route multiplied by a factor of its own, by its name."""
+    if all(factor == 1.0 for factor in factors.values()):
         return environment
-    routes = {name: _route(route, factor) for name, route in environment.routes.items()}
+    routes = {name: _route(route, factors[name]) for name, route in environment.routes.items()}
     return environment.model_copy(update={"routes": routes})
 
 

@@ -6,11 +6,18 @@ prices. The first plan takes the newest snapshot.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 
+from planner.decision.candidates.known import Known
+from planner.decision.choice.search import DEFAULT_LIMITS
+from planner.decision.decide import Refusal
 from planner.decision.inputs import Inputs
-from planner.decision.optimize import Outcome, Stage, optimize, silent
+from planner.decision.nearest import with_nearest
+from planner.decision.optimize import NoPlan, Outcome, Stage, optimize, silent
+from planner.decision.sensitivity import worth_of
 from planner.documents.arithmetic import arithmetic, cluster_bill
 from planner.documents.lock import Consulted, Lock, seal
 from planner.edges.calibration_digests import joined_digest
@@ -19,6 +26,7 @@ from planner.edges.capacity_cache import KeptCapacities
 from planner.edges.own_prices import not_yet
 from planner.edges.performance_files import load_coefficients
 from planner.edges.workspace import Wanted, Workspace
+from planner.plan.worth import Worth
 from planner.words.diagnostics import Problem, Problems
 
 
@@ -49,27 +57,67 @@ def plan_on_newest_prices(workspace: Workspace, name: str, stage: Stage = silent
     return _plan(workspace, name, workspace.lock(name), None, stage)
 
 
-def _plan(workspace: Workspace, name: str, prior: Lock | None, snapshot: str | None, stage: Stage) -> Planned:
+def worth(workspace: Workspace, name: str, stage: Stage = silent) -> Worth:
+    """Return what moves the plan of an environment, on the price snapshot of the present lock.
+
+    Raises `NoPlan` where the environment has no plan, with the nearest ones in its last hint.
+    """
+    prior = workspace.lock(name)
     stage("reading the catalog")
     wanted = workspace.wanted(name)
-    catalog, coefficients, start = workspace.catalog(snapshot), load_coefficients(), wanted.environment.horizon.start
-    if shared := [problem for problem in workspace.network_problems(name) if problem.severity == "error"]:
+    inputs = _inputs(workspace, wanted, None, prior.consulted.snapshot if prior else None)
+    known = Known(KeptCapacities())
+    with _with_places(wanted):
+        found = worth_of(inputs, known, DEFAULT_LIMITS, stage)
+        if isinstance(found, Refusal):
+            stage("looking for the nearest plan")
+            raise NoPlan(with_nearest(inputs, found, known, DEFAULT_LIMITS))
+    return found
+
+
+def _inputs(workspace: Workspace, wanted: Wanted, prior: Lock | None, snapshot: str | None) -> Inputs:
+    """Return all that a plan depends on.
+
+    Raises `Problems` where other environments of the folder or the days of own prices forbid to plan.
+    """
+    catalog, start = workspace.catalog(snapshot), wanted.environment.horizon.start
+    problems = workspace.network_problems(wanted.name)
+    if shared := [problem for problem in problems if problem.severity == "error"]:
         raise Problems(shared)
     if early := tuple(not_yet(catalog, start)):
         raise Problems(early)
-    calibrations, calibration_digests = read_calibrations(workspace.folder), workspace.calibration_digests()
-    locked = prior.plan if prior else None
-    given = (wanted.environment, catalog.priced_on(start), coefficients, wanted.traces, locked, calibrations)
-    inputs = Inputs(*given, name=name)
+    return Inputs(
+        environment=wanted.environment,
+        catalog=catalog.priced_on(start),
+        coefficients=load_coefficients(),
+        traces=wanted.traces,
+        prior=prior.plan if prior else None,
+        calibrations=read_calibrations(workspace.folder),
+        name=wanted.name,
+    )
+
+
+@contextmanager
+def _with_places(wanted: Wanted) -> Iterator[None]:
+    """Give each problem the place of its key in the environment's file."""
     try:
-        outcome = optimize(inputs, kept=KeptCapacities(), stage=stage)
+        yield
     except Problems as refusal:
         with_places = (replace(p, where=wanted.document.key(p.about)) if p.about else p for p in refusal.problems)
         refusal.problems = tuple(sorted(with_places, key=Problem.sort_key))
         raise
+
+
+def _plan(workspace: Workspace, name: str, prior: Lock | None, snapshot: str | None, stage: Stage) -> Planned:
+    stage("reading the catalog")
+    wanted = workspace.wanted(name)
+    inputs = _inputs(workspace, wanted, prior, snapshot)
+    catalog, calibration_digests = inputs.catalog, workspace.calibration_digests()
+    with _with_places(wanted):
+        outcome = optimize(inputs, kept=KeptCapacities(), stage=stage)
     consulted = Consulted(
         snapshot=catalog.prices.name,
-        calibration=coefficients.as_of,
+        calibration=inputs.coefficients.as_of,
         facts=outcome.facts,
         prices=outcome.prices,
         traces=wanted.trace_digests,

@@ -24,6 +24,8 @@ from planner.plan.parts import Provenance
 
 MEASURED_FROM = 3
 """Number of conditions from which a class counts as `measured`: one run alone says little about other loads."""
+SIGMAS_OF_P90 = 1.2815515655446004
+"""Standard deviations of a normal distribution below which 90 % of it lies."""
 SHRINK = 3.0
 """Number of runs that the belief in the shipped model is worth. The micro-benchmark of a GPU is worth as many."""
 
@@ -107,6 +109,16 @@ class Evidence:
     margin: float
     step: float = 1.0
     first_token: float = 1.0
+
+    def slower_by_sigmas(self, sigmas: float) -> float:
+        """Return the factor on step time of an error that is some standard deviations away; below 1 where faster.
+
+        The logarithm of the error is taken as normal on each side of what is expected, with the quantile that is known
+        there: p90 = exp(1.28·σ) on the slower side, p10 = exp(−1.28·σ) on the faster one.
+        """
+        low, high = self.interval
+        end = math.log(max(1.0, high)) if sigmas > 0 else -math.log(min(1.0, low))
+        return math.exp(sigmas * end / SIGMAS_OF_P90)
 
 
 def weights_class(model: str, quantization: str, kv_format: KvFormat, layout: str = "") -> str:

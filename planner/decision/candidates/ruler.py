@@ -47,12 +47,14 @@ class Ruler:
     calibrations: the team's own measurements, by GPU. They replace the fit, its margin and its provenance there.
     quantile: which residuals the margin covers; `p50` plans without a margin.
     cores_per_gpu: cores for each GPU on the smallest machine that may serve, by GPU.
+    sigmas: standard deviations of the error by which steps are slower than the model expects, beside the margin.
     """
 
     coefficients: Coefficients
     calibrations: Mapping[str, Calibration] = field(default_factory=dict)
     quantile: Literal["p50", "p90"] = "p90"
     cores_per_gpu: Mapping[str, float] = field(default_factory=dict)
+    sigmas: float = 0.0
 
     def evidence(self, shape: Shape) -> Evidence:
         """Return what is known of the speed of a shape.
@@ -67,7 +69,8 @@ class Ruler:
 
     def margin(self, shape: Shape) -> float:
         """Return the factor on the step time of a shape."""
-        return self.evidence(shape).margin if self.quantile == "p90" else 1.0
+        basis = self.evidence(shape)
+        return (basis.margin if self.quantile == "p90" else 1.0) * basis.slower_by_sigmas(self.sigmas)
 
     def clock(self, shape: Shape) -> StepClock:
         """Return the step clock of a shape at the mean context of its routes. It includes the margin.
@@ -173,7 +176,7 @@ def on_one_copy(clock: StepClock, input_tokens: float, batched_tokens: int, copi
 def ruler(inputs: Inputs) -> Ruler:
     """Return the ruler under the environment's margin."""
     margin, cores = inputs.environment.planning.margin, cores_per_gpu(inputs.catalog.instances.values())
-    return Ruler(inputs.coefficients, inputs.calibrations, margin, cores)
+    return Ruler(inputs.coefficients, inputs.calibrations, margin, cores, inputs.step_sigmas)
 
 
 def cores_per_gpu(instances: Iterable[InstanceType]) -> dict[str, float]:

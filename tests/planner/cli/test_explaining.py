@@ -173,3 +173,52 @@ def test_a_code_and_a_refusal_as_json(checkout: Workspace) -> None:
     }
     assert spillway("explain", "LOCK999", "--format", "json").codes == ["USE001"]
     assert spillway("explain", "nothing", "--format", "json").status == 2
+
+
+def test_values_are_printed_as_tables_and_as_one_document(checkout: Workspace) -> None:
+    ended = spillway("explain", "small", "--values", "--format", "json")
+    assert (ended.status, ended.err) == (0, "")
+    told = ended.document
+    assert valid("values", told)
+    assert not valid("values", {**told, "usd_per_month": 12.5})
+    assert told["usd_per_month"] == told["locked_usd_per_month"] == str(small.planned().lock.plan.cost.usd_per_month)
+    assert [limit["limit"] for limit in told["limits"]]
+    wide = spillway("explain", "small", "--values", COLUMNS="160").out
+    for part in ("One step of each limit", "What is uncertain, the widest first", "What promises cost"):
+        assert part in wide
+    words = " ".join(wide.split())
+    for each in (*(m for limit in told["limits"] for m in limit["moved"]), *(p["without"] for p in told["premiums"])):
+        assert each["change"] in words
+    for sentence in told["left_out"]:
+        assert sentence in words
+    assert_golden(GOLDEN / "values-160.txt", wide)
+    narrow = spillway("explain", "small", "--values", COLUMNS="80").out
+    assert_golden(GOLDEN / "values-80.txt", narrow)
+    assert_fits(narrow, 80)
+
+
+def test_values_say_that_the_locked_plan_costs_something_else(checkout: Workspace) -> None:
+    path = checkout.environment_path("small")
+    path.write_text(small.changed(), encoding="utf-8")
+    ended = spillway("explain", "small", "--values", COLUMNS="400")
+    locked = small.planned().lock.plan.cost.usd_per_month
+    assert f"The locked plan costs ${locked:,.0f}: it is stale, or keeps its pools" in ended.out
+
+
+@pytest.mark.parametrize("other", [("--break-even",), ("--why-not", "L4")])
+def test_values_are_a_question_of_their_own(other: tuple[str, ...], checkout: Workspace) -> None:
+    ended = spillway("explain", "small", "--values", *other, COLUMNS="160")
+    assert (ended.status, ended.out) == (2, "")
+    assert f"it is another question than {other[0]}; ask them one by one" in ended.err
+
+
+def test_values_of_an_environment_without_a_plan_name_the_nearest(unplanned: Workspace) -> None:
+    path = unplanned.environment_path("small")
+    text = path.read_text(encoding="utf-8")
+    assert "budget:" in text
+    path.write_text(re.sub(r"^budget:.*$", "budget: {monthly: $10}", text, flags=re.MULTILINE), encoding="utf-8")
+    ended = spillway("explain", "small", "--values", COLUMNS="400")
+    assert (ended.status, ended.out) == (1, "")
+    assert "error[INF002]" in ended.err
+    assert "nearest plan" in ended.err
+    assert "small.yaml:" in ended.err
