@@ -17,6 +17,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
+from planner.decision.answer.paid_ahead import with_paid_ahead
 from planner.decision.choice.choice import mode_of
 from planner.decision.inputs import Inputs
 from planner.domain.agreements import repriced, turn_words
@@ -58,7 +59,9 @@ def phases(plan: Plan, inputs: Inputs, replan: Replan, weighed: Collection[str] 
     while (turn := _next_turn(_used(plan) | _used(now), now, inputs, weighed, since)) is not None:
         since = turn.day
         try:
-            after = replan(replace(inputs, catalog=inputs.catalog.on(turn.day), prior=plan))
+            environment = with_paid_ahead(inputs.environment, plan, turn.day)
+            asked = replace(inputs, environment=environment, catalog=inputs.catalog.on(turn.day), prior=plan)
+            after = replan(asked)
         except Problems as refusal:
             why = "; ".join(dict.fromkeys(problem.message for problem in refusal.problems))
             found.append(_empty(turn).model_copy(update={"why_not": why}))

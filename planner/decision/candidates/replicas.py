@@ -110,7 +110,7 @@ def routes_served(shapes: Sequence[Shape], ruler: Ruler, known: Known) -> list[f
 def _keys(shapes: Sequence[Shape], ruler: Ruler, known: Known) -> list[Hashable]:
     """Return all that decides what the closed form says of each shape."""
     numbers = known.numbers({route.name: route for shape in shapes for route in shape.routes}.values())
-    return [(s.identity, *(numbers[route.name] for route in s.routes), ruler.margin(s)) for s in shapes]
+    return [(s.identity, *((numbers[route.name], route.counts) for route in s.routes), ruler.margin(s)) for s in shapes]
 
 
 def question_of(replica: Replica, key: BandKey, ruler: Ruler) -> CapacityQuestion:

@@ -1,0 +1,45 @@
+"""What later phases of a plan find paid for already: machines under the commitments that the plan counts on.
+
+A commitment is paid for its whole term, whether its machine runs or not. So a later phase has these machines as it has
+others that are paid for already, and takes no new commitment that would outlast the horizon.
+"""
+
+from __future__ import annotations
+
+import calendar
+from datetime import date
+
+from planner.domain.environment import Environment, ExistingMachines
+from planner.domain.purchases import COMMITMENTS
+from planner.plan.plan import Plan
+
+_MONTHS = {each.key: each.months for each in COMMITMENTS}
+
+
+def with_paid_ahead(environment: Environment, plan: Plan, day: date) -> Environment:
+    """Return the environment as it stands on a day inside the horizon of a plan, which its first day has made."""
+    start = environment.horizon.start
+    machines = tuple(
+        ExistingMachines(
+            instance_type=group.instance_type,
+            count=count,
+            usd_per_hour=f"${line.unit_price}",  # as a file states money
+            source=f"{key} from {start.isoformat()} on; {line.source}",
+        )
+        for group in plan.node_groups
+        for key, count in group.committed.items()
+        if day < later(start, _MONTHS[key])
+        for line in plan.cost.lines
+        if line.component == group.name and line.price.endswith(f"/{key}")
+    )
+    bound = {each.term for each in COMMITMENTS if later(day, each.months) > environment.horizon.end}
+    changes = {f"reserved_{term}": False for term in bound}
+    purchase = environment.purchase.model_copy(update=changes)
+    hardware = environment.hardware.model_copy(update={"existing": (*environment.hardware.existing, *machines)})
+    return environment.model_copy(update={"purchase": purchase, "hardware": hardware})
+
+
+def later(day: date, months: int) -> date:
+    """Return the day so many months later, or the last one of its month."""
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
