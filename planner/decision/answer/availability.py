@@ -197,13 +197,16 @@ def availability_verdict(
 
 
 def _assumed(groups: Sequence[NodeGroup], failures: Mapping[str, FailureRow]) -> list[str]:
-    """Say for which GPUs nobody publishes failures, and whose count in their place."""
+    """Say for which GPUs nobody publishes failures, and whose count in their place; and that reclaims do not count."""
     gpus = sorted({group.gpu for group in groups if f"{NODES}/{group.gpu}" not in failures})
     row = node_row(failures, gpus[0]) if gpus else None
-    if row is None:
-        return []
-    other = row.key.removeprefix(f"{NODES}/")
-    return [f"nobody publishes how often {' and '.join(gpus)} machines fail, and {other} machines stand for them"]
+    told = []
+    if row is not None:
+        other = row.key.removeprefix(f"{NODES}/")
+        told.append(f"nobody publishes how often {' and '.join(gpus)} machines fail, and {other} machines stand for them")
+    if any(group.spot for group in groups):
+        told.append("spot machines count as others: how often AWS takes them back is not known")
+    return told
 
 
 def _is_short(route: PlannedRoute, expected: PlannedAvailability) -> bool:

@@ -54,6 +54,7 @@ def test_spot_stays_within_its_share_and_off_nodes_that_no_api_helps() -> None:
     assert "AWS takes them back at two minutes' notice" in told(made, "spot")
     assert "quota G-spot" in {verdict.name for verdict in made.verdicts}
     assert "spot 3" in told(made, "prices")
+    assert "how often AWS takes them back is not known" in told(made, "availability")
 
 
 def test_a_commitment_covers_nodes_and_is_told_as_what_to_buy() -> None:
