@@ -16,6 +16,7 @@ from planner.decision.choice.choice import Choice
 from planner.decision.choice.limits import RateUnit
 from planner.decision.decide import Decision
 from planner.decision.inputs import Changed
+from planner.domain.buying import SPOT_QUOTA
 from planner.domain.environment import Environment, ProviderAccount
 
 STEP = Decimal("0.10")
@@ -106,7 +107,10 @@ def _rate(plan: Decision, provider: str, account: ProviderAccount, unit: RateUni
 
 
 def _quota(plan: Decision, family: str, quota: int) -> Stepped | str:
-    machine = _smallest_machine(plan, family)
+    is_spot, family_of_machines = family.endswith(SPOT_QUOTA), family.removesuffix(SPOT_QUOTA)
+    if is_spot and not plan.inputs.environment.purchase.spot_share:
+        return f"quotas.{family} has no step: `purchase.spot` allows none"
+    machine = _smallest_machine(plan, family_of_machines)
     if machine is None:
         return f"quotas.{family} has no step: no candidate stands on a machine of that family"
     name, vcpus = machine
@@ -115,8 +119,10 @@ def _quota(plan: Decision, family: str, quota: int) -> Stepped | str:
     def with_quota(amount: int) -> Environment:
         return environment.model_copy(update={"quotas": {**environment.quotas, family: amount}})
 
-    groups = {k.node_group: k for k in plan.choice.question.classes if k.quota_family == family}
-    used = sum(nodes * groups[g].vcpus_per_node for g, nodes in plan.choice.answer.nodes.items() if g in groups)
+    groups = {k.node_group: k for k in plan.choice.question.classes if k.quota_family == family_of_machines}
+    answer = plan.choice.answer
+    counts = answer.spot if is_spot else {g: count - answer.spot.get(g, 0) for g, count in answer.nodes.items()}
+    used = sum(count * groups[g].vcpus_per_node for g, count in counts.items() if g in groups)
     less = min(vcpus, quota)
     return Stepped(
         key=("quotas", family),

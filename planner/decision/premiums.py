@@ -45,9 +45,15 @@ def _privacy(environment: Environment) -> tuple[str, str, Environment] | str:
 
 
 def _reserve(environment: Environment) -> tuple[str, str, Environment] | str:
-    if not environment.reserve.node:
+    if not environment.reserve.node and not environment.reserve.zone:
         return "a reserve costs nothing: `reserve.node` is false"
     return "reserve", "the loss of no node planned for", what_ifs.without_reserve(environment)
+
+
+def _zone(environment: Environment) -> tuple[str, str, Environment] | str:
+    if not environment.reserve.zone:
+        return ""
+    return "loss of a zone", "the loss of no zone planned for", what_ifs.without_zone_reserve(environment)
 
 
 def _both(environment: Environment) -> tuple[str, str, Environment] | str:
@@ -74,6 +80,7 @@ def _residency(environment: Environment) -> tuple[str, str, Environment] | str:
 PROMISES: tuple[Callable[[Environment], tuple[str, str, Environment] | str], ...] = (
     _privacy,
     _reserve,
+    _zone,
     _both,
     _certainty,
     _residency,

@@ -50,8 +50,12 @@ def relaxations(environment: Environment, catalog: Catalog) -> Iterator[Relaxati
                 ("api", "providers", provider, "limits"), "without these limits", e.with_account(provider, free)
             )
     if e.reserve.node:
-        reserve = e.reserve.model_copy(update={"node": False})
+        reserve = e.reserve.model_copy(update={"node": False, "zone": False})
         yield Relaxation(("reserve", "node"), "without a reserve", e.model_copy(update={"reserve": reserve}))
+    if e.reserve.zone:
+        reserve = e.reserve.model_copy(update={"zone": False})
+        words = "without a reserve for the loss of a zone"
+        yield Relaxation(("reserve", "zone"), words, e.model_copy(update={"reserve": reserve}))
     if e.hardware.only is not None or e.hardware.exclude:
         free_of_rules = e.hardware.model_copy(update={"only": None, "exclude": ()})
         yield Relaxation(("hardware",), "without rules on machines", e.model_copy(update={"hardware": free_of_rules}))

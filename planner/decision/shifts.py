@@ -1,8 +1,7 @@
 """What is uncertain of a plan's inputs, as inputs at both ends: load, prices of APIs, step times, thoughts of models.
 
 Unlike a range (`answer.ranges`), which keeps the machines, each end is there to be planned anew. Every kind of shift is
-one function that yields its two ends, and a sentence for what it does not move: `SHIFTS` lists them, and a further kind
-of price (of spot capacity, say) is one more function there.
+one function that yields its two ends, and a sentence for what it does not move: `SHIFTS` lists them.
 """
 
 from __future__ import annotations
@@ -20,6 +19,9 @@ from planner.domain.models import split_entry
 from planner.domain.moved_prices import with_list_prices
 from planner.domain.scaling import scaled_each
 
+SPOT_PRICE_CHANGE = 0.30
+"""Share by which prices of spot are taken to move. It is an assumption: those of one machine differ by more between the
+zones of a region."""
 REASONING_CHANGE = 0.5
 """Share by which the tokens that a model thinks are taken to differ. It is an assumption: prompts decide them."""
 
@@ -70,6 +72,17 @@ def _api_prices(plan: Decision) -> Iterator[Shift | str]:
     yield Shift("list prices of APIs", end(-1, "lower"), end(+1, "higher"))
 
 
+def _spot_prices(plan: Decision) -> Iterator[Shift | str]:
+    if not plan.inputs.environment.purchase.spot_share:
+        return
+
+    def end(sign: int, side: str) -> Changed:
+        catalog = with_list_prices(plan.inputs.catalog, ("spot",), 1 + sign * SPOT_PRICE_CHANGE)
+        return Changed(f"{SPOT_PRICE_CHANGE:.0%} {side}", replace(plan.inputs, catalog=catalog))
+
+    yield Shift("prices of spot", end(-1, "lower"), end(+1, "higher"))
+
+
 def _step_times(plan: Decision) -> Iterator[Shift | str]:
     if not plan.market.offers:
         yield "step times are not moved: no machine could serve a route"
@@ -114,5 +127,11 @@ def _counts(plan: Decision) -> dict[str, TokenCounts]:
     return {name: token_counts(name, environment.models, catalog) for name in sorted(bases & candidates)}
 
 
-SHIFTS: tuple[Callable[[Decision], Iterator[Shift | str]], ...] = (_demand, _api_prices, _step_times, _reasoning)
+SHIFTS: tuple[Callable[[Decision], Iterator[Shift | str]], ...] = (
+    _demand,
+    _api_prices,
+    _spot_prices,
+    _step_times,
+    _reasoning,
+)
 """Every kind of shift, in the order in which equal ones are told."""

@@ -102,8 +102,14 @@ def with_internal_data(environment: Environment, names: Collection[str]) -> Envi
 
 
 def without_reserve(environment: Environment) -> Environment:
-    """Return the environment that plans for the loss of no node."""
-    return environment.model_copy(update={"reserve": environment.reserve.model_copy(update={"node": False})})
+    """Return the environment that plans for the loss of no node, and of no zone."""
+    lost = environment.reserve.model_copy(update={"node": False, "zone": False})
+    return environment.model_copy(update={"reserve": lost})
+
+
+def without_zone_reserve(environment: Environment) -> Environment:
+    """Return the environment that plans for the loss of no zone."""
+    return environment.model_copy(update={"reserve": environment.reserve.model_copy(update={"zone": False})})
 
 
 def without_residency(environment: Environment) -> Environment:

@@ -203,7 +203,9 @@ def _assumed(groups: Sequence[NodeGroup], failures: Mapping[str, FailureRow]) ->
     told = []
     if row is not None:
         other = row.key.removeprefix(f"{NODES}/")
-        told.append(f"nobody publishes how often {' and '.join(gpus)} machines fail, and {other} machines stand for them")
+        told.append(
+            f"nobody publishes how often {' and '.join(gpus)} machines fail, and {other} machines stand for them"
+        )
     if any(group.spot for group in groups):
         told.append("spot machines count as others: how often AWS takes them back is not known")
     return told

@@ -9,10 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from planner.decision.candidates.known import Known
+from planner.decision.inputs import Inputs
+from planner.decision.sensitivity import worth_of
 from planner.documents.arithmetic import arithmetic
 from planner.documents.environment_file import parse
+from planner.edges.catalog_files import load_catalog
+from planner.edges.performance_files import load_coefficients
 from planner.edges.planning import plan
 from planner.plan.plan import Plan
+from planner.plan.worth import Worth
 from planner.words.diagnostics import Problems
 from tests.planner import small
 from tests.planner.plans import bent
@@ -94,6 +100,23 @@ def test_another_way_to_buy_never_makes_a_plan_dearer() -> None:
     assert usd == sorted(usd, reverse=True)
     assert usd[0] > usd[1]
     assert usd[2] < usd[0] * Decimal("0.75")
+
+
+def test_prices_and_quotas_of_spot_are_moved_by_planning_anew() -> None:
+    wanted, _ = parse(text(SPOT).replace("quotas: {G: 192,", "quotas: {G: 192, G-spot: 4,"), "small")
+    found = worth_of(Inputs(wanted, load_catalog(), load_coefficients(), {}), Known({}))
+    assert isinstance(found, Worth)
+    (swing,) = [swing for swing in found.swings if swing.cause == "prices of spot"]
+    low, high = swing.low.usd_per_month, swing.high.usd_per_month
+    assert low is not None
+    assert high is not None
+    assert low <= found.usd_per_month <= high
+    (quota,) = [limit for limit in found.limits if limit.limit == "quotas.G-spot"]
+    assert quota.stated == 4
+    assert quota.used <= 4
+    more = quota.moved[0].more_usd_per_month
+    assert more is not None
+    assert more <= 0
 
 
 def test_what_brings_nothing_is_said_once() -> None:
