@@ -209,7 +209,7 @@ def cause_words(cause: Cause) -> str:
         case BrokenLimit(limits.ExistingNodes(instance_type), allowed, needed):
             return f"there would have to be {needed:,.0f} machines {instance_type}, and there are {allowed:,.0f}"
         case BrokenLimit(limits.ApiRate(provider, unit, after_loss), allowed, needed):
-            when = ", with a node lost," if after_loss else ""
+            when = ", after a loss," if after_loss else ""
             what = f"the {RATE_WORDS[unit]} a minute of {provider}{when}"
             return f"{what} would have to be {needed:,.0f}, not {allowed:,.0f}"
         case BrokenLimit(limit, allowed, needed):

@@ -172,7 +172,7 @@ CAUSES: list[tuple[Cause, str, str, str]] = [
     ),
     (
         BrokenLimit(ApiRate("openai", "rpm", after_loss=True), 120.0, 241.0),
-        "the requests a minute of openai, with a node lost, would have to be 241, not 120",
+        "the requests a minute of openai, after a loss, would have to be 241, not 120",
         "raise the limit with openai and in `api.providers.openai.limits.rpm`, or set `reserve: {node: false}`",
         "api.providers.openai.limits.rpm",
     ),
