@@ -40,6 +40,7 @@ from planner.decision.candidates.omissions import (
     Omission,
     OmissionCause,
     OmissionKind,
+    OneZone,
     OtherResidency,
     OverQuota,
     RegionOutside,
@@ -147,6 +148,10 @@ OMISSIONS: list[tuple[OmissionCause, str]] = [
     ),
     (FarFromCheapest(), "many others are cheaper for every route that it could serve"),
     (NoMachine(8), "no machine that is sold here carries replicas of 8 of its GPUs"),
+    (
+        OneZone("use1-az4"),
+        "of the environment's zones only use1-az4 has its machine, and the plan must stand the loss of a zone",
+    ),
     (WeakHost(), "too little CPU or memory for each GPU, or bare metal"),
 ]
 QUOTA_HINT = "raise the quota in AWS and in `quotas:`, or accept a model that needs fewer GPUs"
