@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from decimal import Decimal
 
 import pulumi
 
@@ -20,6 +21,7 @@ from infra import (
     on_amazon,
     preflight,
     preflight_weights,
+    reservations,
     settings,
     upgrades,
 )
@@ -36,6 +38,7 @@ from infra.settings import StackSettings, Weights
 from infra.telling import warn
 from planner.documents import routing
 from planner.plan.engine import PlannedEngine
+from planner.edges.workspace import Workspace
 from planner.words.diagnostics import Problem, Problems
 
 
@@ -89,12 +92,21 @@ def _problems(run: Run, site: Site | None) -> Iterator[Problem]:
     else:
         yield from moved.network_problems(plan.platform, run.state) if plan.pools else ()
         yield from preflight.problems(plan, chosen.runner, chosen.stage, has_pools(run.state))
+        yield from reservations.problems(plan, chosen.environment, lambda kind: _on_demand(run, kind))
     yield from kept_state.problems(os.environ)
     yield from upgrades.problems(plan, run.state)
     yield from image_rules.problems(plan, chosen, run.images, app_version("gateway"))
     weights: Weights = "synced" if image_rules.copies_weights(plan, chosen) else "copied"
     yield from preflight_weights.problems(plan, weights, chosen.hub_token, chosen.accepted_licences)
     yield from preflight_weights.warnings(plan, weights)
+
+
+def _on_demand(run: Run, instance_type: str) -> Decimal | None:
+    """Return the price of a machine on demand in the catalog of the lock, USD an hour; None where it has none."""
+    lock = run.granted.lock
+    prices = Workspace(run.chosen.folder).catalog(lock.consulted.snapshot).prices
+    found = prices.price(f"ec2/{lock.plan.platform.region}/{instance_type}/on-demand")
+    return None if found is None else found.usd
 
 
 def _announce(run: Run, found: tuple[Problem, ...]) -> None:
