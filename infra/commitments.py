@@ -61,10 +61,10 @@ def problems(plan: Plan, reserved: Iterable[Reserved], on_demand: ListPrice) -> 
         left[each.instance_type, each.key] += each.count
     missing = Counter(wanted)
     _stand_on(plan, wanted, left)
-    for each in wanted:
-        taken = min(missing[each], left[each])
-        missing[each] -= taken
-        left[each] -= taken
+    for covered in wanted:
+        taken = min(missing[covered], left[covered])
+        missing[covered] -= taken
+        left[covered] -= taken
     for (kind, key), count in sorted(missing.items()):
         for (other_kind, other), there in sorted(left.items()):
             taken = min(count, there) if other_kind == kind else 0

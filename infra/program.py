@@ -37,8 +37,8 @@ from infra.run import Run, export_plan
 from infra.settings import StackSettings, Weights
 from infra.telling import warn
 from planner.documents import routing
-from planner.plan.engine import PlannedEngine
 from planner.edges.workspace import Workspace
+from planner.plan.engine import PlannedEngine
 from planner.words.diagnostics import Problem, Problems
 
 

@@ -47,8 +47,8 @@ def test_what_is_bought_is_not_told() -> None:
 @pytest.mark.parametrize(("there", "missing"), [((), 2), ((Reserved(TYPE, NO_UPFRONT, 1),), 1)])
 def test_what_is_missing_is_told_with_what_it_costs(there: tuple[Reserved, ...], missing: int) -> None:
     assert told(plan(), *there) == [
-        f"{missing} × {TYPE} reserved 1y, no upfront are not bought: AWS bills ${MORE * missing:,.2f} a month more until "
-        "they are"
+        f"{missing} × {TYPE} reserved 1y, no upfront are not bought: AWS bills ${MORE * missing:,.2f} a month more "
+        "until they are"
     ]
 
 

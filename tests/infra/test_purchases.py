@@ -1,4 +1,4 @@
-"""A group of the lock that is bought in two ways is two node groups of EKS and, for Kubernetes, one of equal machines."""
+"""A group of the lock that is bought in two ways is two groups at EKS and, for Kubernetes, one of equal machines."""
 
 from __future__ import annotations
 

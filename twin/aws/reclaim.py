@@ -3,7 +3,8 @@
 AWS gives a notice of two minutes to all spot machines of a type in a zone. EKS then cordons and drains their nodes, all
 at once, and no later than that the machines end, with whatever still runs on them. From the notice on the zone has no
 such machine to give, so that the group looks for others in its other zones; where there are none either, it stays
-smaller. It tries again whenever the engine reads it, as an Auto Scaling group does by itself, or when `regain` is called.
+smaller. It tries again whenever the engine reads it, as an Auto Scaling group does by itself, or when `regain` is
+called.
 
 The two minutes last as long as `SPILLWAY_TWIN_MINUTE` says. Without it a drain gets the time of any other.
 """
