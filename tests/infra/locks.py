@@ -265,7 +265,7 @@ FROM_INTERNET: dict[str, Any] = {
 
 
 def behind_balancer(
-    hostname: str | None = "llm.example.com", sizes: Mapping[str, int] | None = None, **changes: Any
+    hostname: str | None = "llm.example.com", sizes: Mapping[str, Any] | None = None, **changes: Any
 ) -> Plan:
     """The plan behind a load balancer: internal with a certificate, unless `changes` say otherwise.
 

@@ -6,7 +6,6 @@ several values are understood; another filter than these is refused, as EC2 does
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -22,8 +21,7 @@ _FILTERS: Final = {"state": "State", "instance-type": "InstanceType", "scope": "
 
 def buy(store: Store, region: str, instance_type: str, count: int, term: str, payment: str) -> None:
     """Put a reservation into the account."""
-    row = {
-        "ReservedInstancesId": str(uuid.uuid4()),
+    row: dict[str, Any] = {
         "Region": region,
         "InstanceType": instance_type,
         "InstanceCount": count,
@@ -36,7 +34,9 @@ def buy(store: Store, region: str, instance_type: str, count: int, term: str, pa
         "State": "active",
     }
     with transaction(store) as (state, _):
-        state.tables.setdefault(TABLE, {})[row["ReservedInstancesId"]] = row
+        table = state.tables.setdefault(TABLE, {})
+        row["ReservedInstancesId"] = f"{len(table) + 1:08x}-0000-4000-8000-000000000000"
+        table[row["ReservedInstancesId"]] = row
 
 
 def described(table: dict[str, dict[str, Any]], region: str, filters: Iterable[str]) -> dict[str, Any]:
