@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from decimal import Decimal
 
 import pulumi
 
@@ -37,7 +36,6 @@ from infra.run import Run, export_plan
 from infra.settings import StackSettings, Weights
 from infra.telling import warn
 from planner.documents import routing
-from planner.edges.workspace import Workspace
 from planner.plan.engine import PlannedEngine
 from planner.words.diagnostics import Problem, Problems
 
@@ -92,21 +90,15 @@ def _problems(run: Run, site: Site | None) -> Iterator[Problem]:
     else:
         yield from moved.network_problems(plan.platform, run.state) if plan.pools else ()
         yield from preflight.problems(plan, chosen.runner, chosen.stage, has_pools(run.state))
-        yield from reservations.problems(plan, chosen.environment, lambda kind: _on_demand(run, kind))
+        yield from reservations.problems(
+            plan, chosen.environment, lambda kind: inputs.on_demand(chosen, run.granted.lock, kind)
+        )
     yield from kept_state.problems(os.environ)
     yield from upgrades.problems(plan, run.state)
     yield from image_rules.problems(plan, chosen, run.images, app_version("gateway"))
     weights: Weights = "synced" if image_rules.copies_weights(plan, chosen) else "copied"
     yield from preflight_weights.problems(plan, weights, chosen.hub_token, chosen.accepted_licences)
     yield from preflight_weights.warnings(plan, weights)
-
-
-def _on_demand(run: Run, instance_type: str) -> Decimal | None:
-    """Return the price of a machine on demand in the catalog of the lock, USD an hour; None where it has none."""
-    lock = run.granted.lock
-    prices = Workspace(run.chosen.folder).catalog(lock.consulted.snapshot).prices
-    found = prices.price(f"ec2/{lock.plan.platform.region}/{instance_type}/on-demand")
-    return None if found is None else found.usd
 
 
 def _announce(run: Run, found: tuple[Problem, ...]) -> None:
