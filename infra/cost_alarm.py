@@ -24,10 +24,12 @@ class CostAlarmArgs:
     """Arguments of the alarm.
 
     usd_per_month: amount that AWS may bill in a month, USD.
+    amortized: whether what is paid at once is spread over its term, as the plan spreads it for commitments.
     """
 
     environment: str
     usd_per_month: Decimal
+    amortized: bool
     alerts: PlannedAlerts
 
 
@@ -54,6 +56,7 @@ class CostAlarm(pulumi.ComponentResource):
             limit_amount=f"{args.usd_per_month:.2f}",
             limit_unit="USD",
             cost_filters=watched if alone else None,
+            cost_types=aws.budgets.BudgetCostTypesArgs(use_amortized=True) if args.amortized else None,
             notifications=[
                 aws.budgets.BudgetNotificationArgs(
                     comparison_operator="GREATER_THAN",

@@ -23,6 +23,7 @@ from infra.naming import (
     WEIGHTS_NAMESPACE,
     label_value,
 )
+from infra.purchases import ON_DEMAND, SPOT
 from planner.plan.plan import Plan
 from planner.words.diagnostics import Problem
 
@@ -37,13 +38,15 @@ POD_SECURITY = "pod-security.kubernetes.io/enforce"
 class Machines:
     """Machines are what the plan grants to one node group.
 
-    most: number of nodes.
+    most: number of nodes on demand.
+    spot: number of nodes that are spot.
     tenant: the only pool that may run there, as a label; None shares the nodes.
     """
 
     instance_type: str
     most: int
     tenant: str | None = None
+    spot: int = 0
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,9 @@ def granted_by(plan: Plan, environment: str) -> Granted:
     for group in plan.node_groups:
         tenants = sorted(pool.name for pool in plan.pools if pool.node_group == group.name)
         tenant = label_value(tenants[0]) if group.exclusive and tenants else None
-        machines[label_value(group.name)] = Machines(group.instance_type, group.max_nodes, tenant)
+        machines[label_value(group.name)] = Machines(
+            group.instance_type, group.max_nodes - group.spot, tenant, group.spot
+        )
     balancer = platform.cluster.load_balancer if platform.cluster is not None else None
     return Granted(
         environment=environment,
@@ -180,7 +185,7 @@ def logged(kind: str, inputs: Inputs, granted: Granted) -> Iterator[Problem]:
 
 
 def within_the_plan(kind: str, inputs: Inputs, granted: Granted) -> Iterator[Problem]:
-    """Require that machines are those of the plan: type and number of each node group, and no others."""
+    """Require that machines are those of the plan: type, way of buying and number of each node group, and no others."""
     if kind in ("aws:ec2/instance:Instance", "aws:autoscaling/group:Group"):
         yield Problem("DEP076", "machines stand in node groups alone", hint="plan them")
     if kind != "aws:eks/nodeGroup:NodeGroup":
@@ -194,9 +199,10 @@ def within_the_plan(kind: str, inputs: Inputs, granted: Granted) -> Iterator[Pro
     if types != [allowed.instance_type]:
         message = f"it may start {', '.join(map(str, types)) or 'any type'}; the plan says {allowed.instance_type}"
         yield Problem("DEP076", message, hint="plan again, and deploy that lock")
-    most = (inputs.get("scalingConfig") or {}).get("maxSize")
-    if isinstance(most, int | float) and most > allowed.most:
-        message = f"it may grow to {most:g} nodes; the plan says {allowed.most}"
+    way, most = inputs.get("capacityType") or ON_DEMAND, (inputs.get("scalingConfig") or {}).get("maxSize")
+    granted_nodes = {ON_DEMAND: allowed.most, SPOT: allowed.spot}.get(str(way), 0)
+    if isinstance(most, int | float) and most > granted_nodes:
+        message = f"it may grow to {most:g} nodes ({way}); the plan says {granted_nodes}"
         yield Problem("DEP076", message, hint="plan again, and deploy that lock")
 
 

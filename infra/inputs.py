@@ -76,6 +76,13 @@ def message(problems: Iterable[Problem], environment: str) -> str:
     return f"environment `{environment}` is not deployed; nothing was changed.\n{lines}"
 
 
+def on_demand(settings: StackSettings, lock: Lock, instance_type: str) -> Decimal | None:
+    """Return the price of a machine on demand in the catalog of a lock, USD an hour; None where it has none."""
+    prices = Workspace(settings.folder).catalog(lock.consulted.snapshot).prices
+    found = prices.price(f"ec2/{lock.plan.platform.region}/{instance_type}/on-demand")
+    return None if found is None else found.usd
+
+
 def _not_own(lock: Lock, settings: StackSettings) -> Iterator[Problem]:
     """Find a lock that was copied from another environment. It would deploy that environment a second time."""
     if lock.name != settings.environment:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from infra.node_group import gpu_name, own_name
+from infra.naming import gpu_name, own_name
+from infra.purchases import shares
 from planner.plan.plan import Plan
 from planner.words.diagnostics import Problem
 
@@ -36,7 +37,7 @@ def may_be_built(plan: Plan, token: str, name: str, reached: Reached) -> bool:
     if reached == "all":
         return False
     if token in _GROUPS:
-        planned = {own_name(gpu_name(group.name)) for group in plan.node_groups}
+        planned = {own_name(share.name) for group in plan.node_groups for share in shares(group)}
         return name in planned or (reached == "secrets" and not name.startswith(gpu_name("")))
     return reached == "secrets" or token in _AFTER_CLUSTER
 

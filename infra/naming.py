@@ -42,6 +42,16 @@ def stack_prefix(environment: str) -> str:
     return f"{PROJECT}-{bounded(environment, 20)}"
 
 
+def gpu_name(group: str) -> str:
+    """Return the name in the program of a node group of the lock."""
+    return f"gpu-{group}"
+
+
+def own_name(name: str) -> str:
+    """Return the name in the program of a group's resources, short enough for its name at AWS."""
+    return bounded(name, NODE_GROUP_LIMIT)
+
+
 def label_value(text: str) -> str:
     """Spell `text` as a Kubernetes label value: at most 63 letters, digits, `-`, `_` and `.`, in lower case."""
     spelled = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "-" for c in text.lower())

@@ -1,4 +1,4 @@
-"""Managed node groups: one for the system's own pods, and one for each node group of the lock.
+"""Managed node groups: one for the system's own pods, and one for each way in which a group of the lock is bought.
 
 Every node asks for its metadata with a session token and one hop only, so that no pod can take the node's identity. Its
 disk is encrypted. GPU groups have a fixed size, stand in the lock's zones only, and keep pods without GPUs away.
@@ -19,13 +19,13 @@ from infra.naming import (
     ACCELERATOR_LABEL,
     GPU_TAINT,
     NODE_GROUP_LABEL,
-    NODE_GROUP_LIMIT,
     POOL_TAINT,
     label_value,
+    own_name,
 )
+from infra.purchases import ON_DEMAND, Share
 from planner.plan.fleet import NodeGroup
 from planner.plan.platform import SystemNodes
-from planner.words.names import bounded
 
 SYSTEM = "system"
 SYSTEM_IMAGE, GPU_IMAGE = "AL2023_x86_64_STANDARD", "AL2023_x86_64_NVIDIA"
@@ -67,6 +67,7 @@ class NodeGroupArgs:
     recorded: the group's name at AWS, as the state says it; None where the state has none.
     failed: whether EKS could not make that group.
     nodes: number of nodes.
+    capacity_type: EKS's name for the way in which they are bought, `ON_DEMAND` or `SPOT`.
     disk_gb: root volume of each node, GB.
     tags: tags of instances and volumes.
     taints: value by key; each keeps pods away that do not tolerate it.
@@ -85,6 +86,7 @@ class NodeGroupArgs:
     labels: Mapping[str, str]
     tags: Mapping[str, str]
     taints: Mapping[str, str] = field(default_factory=dict)
+    capacity_type: str = ON_DEMAND
     update: str = "DEFAULT"
     recorded: str | None = None
     failed: bool = False
@@ -130,10 +132,11 @@ def system_args(system: SystemNodes, around: Surroundings) -> NodeGroupArgs:
     )
 
 
-def gpu_args(group: NodeGroup, tenants: Sequence[str], around: Surroundings) -> NodeGroupArgs:
-    """Return the arguments of a node group of the lock.
+def gpu_args(group: NodeGroup, share: Share, tenants: Sequence[str], around: Surroundings) -> NodeGroupArgs:
+    """Return the arguments of a share of a node group of the lock: the nodes that are bought in one way.
 
-    `tenants` are the pools that it holds. An exclusive group has one and is tainted for it.
+    `tenants` are the pools that the group holds. An exclusive group has one and is tainted for it. All shares have the
+    same labels and taints, so that for Kubernetes they are one group of equal machines.
     """
     taints = {GPU_TAINT: "present"}
     if group.exclusive:
@@ -149,9 +152,10 @@ def gpu_args(group: NodeGroup, tenants: Sequence[str], around: Surroundings) -> 
         ami_type=GPU_IMAGE,
         release=around.images[GPU_IMAGE],
         update=group.update.upper(),
-        recorded=around.recorded.get(own_name(gpu_name(group.name))),
-        failed=own_name(gpu_name(group.name)) in around.failed,
-        nodes=group.max_nodes,
+        recorded=around.recorded.get(own_name(share.name)),
+        failed=own_name(share.name) in around.failed,
+        nodes=share.nodes,
+        capacity_type=share.capacity_type,
         disk_gb=group.disk_gb,
         labels={
             NODE_GROUP_LABEL: label_value(group.name),
@@ -160,16 +164,6 @@ def gpu_args(group: NodeGroup, tenants: Sequence[str], around: Surroundings) -> 
         tags=around.tags,
         taints=taints,
     )
-
-
-def gpu_name(group: str) -> str:
-    """Return the name in the program of a node group of the lock."""
-    return f"gpu-{group}"
-
-
-def own_name(name: str) -> str:
-    """Return the name in the program of a group's resources, short enough for its name at AWS."""
-    return bounded(name, NODE_GROUP_LIMIT)
 
 
 def name_at_aws(name: str, args: NodeGroupArgs) -> str:
@@ -243,7 +237,7 @@ class ManagedNodeGroup(pulumi.ComponentResource):
             node_role_arn=args.node_role,
             subnet_ids=list(args.subnets),
             ami_type=args.ami_type,
-            capacity_type="ON_DEMAND",  # preflight refuses any other
+            capacity_type=args.capacity_type,
             instance_types=[args.instance_type],
             launch_template=aws.eks.NodeGroupLaunchTemplateArgs(
                 id=template.id, version=template.latest_version.apply(str)

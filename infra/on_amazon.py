@@ -13,7 +13,7 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
-from infra import image_rules, ingress, secret_rules, upgrades
+from infra import commitments, image_rules, ingress, secret_rules, upgrades
 from infra.charts import unless_default
 from infra.cluster import CLUSTER_ADDONS, NODE_ADDONS, Cluster, ClusterArgs
 from infra.cost_alarm import CostAlarm, CostAlarmArgs, billed_by_amazon
@@ -24,10 +24,11 @@ from infra.image_mirror import ImageMirror, ImageMirrorArgs
 from infra.load_balancer import LoadBalancer, LoadBalancerArgs
 from infra.model_store import ModelStore, ModelStoreArgs
 from infra.network import Network, NetworkArgs
-from infra.node_group import SYSTEM, ManagedNodeGroup, NodeRole, Surroundings, gpu_args, gpu_name, system_args
+from infra.node_group import SYSTEM, ManagedNodeGroup, NodeRole, Surroundings, gpu_args, system_args
 from infra.platform_layer import PlatformLayer, PlatformLayerArgs
 from infra.priorities import priorities, priority_of
 from infra.providers import amazon, default_tags, in_cluster
+from infra.purchases import shares
 from infra.registries import Mirror, layer_buckets
 from infra.releases import RELEASES, Releases, releases
 from infra.run import Run, export_plan
@@ -95,7 +96,8 @@ class _Environment:
         if platform.alerts is None:
             pulumi.export("alarm", "none: `platform.alerts` names nobody")
         else:
-            watched = CostAlarmArgs(run.chosen.environment, billed_by_amazon(run.plan.cost), platform.alerts)
+            usd, committed = billed_by_amazon(run.plan.cost), commitments.counts_on(run.plan)
+            watched = CostAlarmArgs(run.chosen.environment, usd, committed, platform.alerts)
             pulumi.export("alarm", CostAlarm(run.prefix, watched, self.options).budget)
         self.store = ModelStore(
             run.prefix, ModelStoreArgs(run.chosen.protected, self.parts.model_bucket.old_version_days), self.options
@@ -207,12 +209,18 @@ class _Environment:
         after_system = pulumi.ResourceOptions.merge(
             self.joinable, pulumi.ResourceOptions(depends_on=[self.system_nodes])
         )
-        self.groups = {}
+        self.groups: dict[str, dict[str, ManagedNodeGroup]] = {}
+        sizes = upgrades.group_sizes(self.run.state)
         for group in self.run.plan.node_groups:
             tenants = sorted(pool.name for pool in self.run.plan.pools if pool.node_group == group.name)
-            self.groups[group.name] = ManagedNodeGroup(
-                gpu_name(group.name), gpu_args(group, tenants, self.around), after_system
-            )
+            made = self.groups[group.name] = {}
+            for share in shares(group, sizes):
+                # What shrinks waits until the others stand that take its place.
+                waiting = pulumi.ResourceOptions(depends_on=[made[share.after]] if share.after else [])
+                arguments = gpu_args(group, share, tenants, self.around)
+                made[share.name] = ManagedNodeGroup(
+                    share.name, arguments, pulumi.ResourceOptions.merge(after_system, waiting)
+                )
 
     def _pools(self, in_kubernetes: kubernetes.Provider, layer: PlatformLayer) -> list[ServingPool]:
         run, platform = self.run, self.run.plan.platform
@@ -252,7 +260,7 @@ class _Environment:
                     kubernetes=in_kubernetes,
                     monitored=run.chosen.monitoring,
                 ),
-                self._after(layer, self.groups[pool.node_group], *self.addons, *weights.of(pool)),
+                self._after(layer, *self.groups[pool.node_group].values(), *self.addons, *weights.of(pool)),
             )
             for pool in run.plan.pools
         ]

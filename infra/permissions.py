@@ -222,10 +222,13 @@ PERMISSIONS: Mapping[str, frozenset[str]] = {
 QUESTIONS: Mapping[str, frozenset[str]] = {token: frozenset(actions.split()) for token, actions in _QUESTIONS.items()}
 """What the program asks AWS before it registers anything → the actions that the answer needs."""
 
+BY_COMMAND = frozenset({"ec2:DescribeReservedInstances"})
+"""Actions behind what the program asks with the AWS CLI."""
+
 
 def needed_by(kinds: Iterable[str]) -> frozenset[str]:
     """Return the actions that resources of these types need, and the program's questions.
 
     Raises KeyError for a type without a row.
     """
-    return frozenset().union(*QUESTIONS.values(), *(PERMISSIONS[kind] for kind in kinds))
+    return BY_COMMAND.union(*QUESTIONS.values(), *(PERMISSIONS[kind] for kind in kinds))

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 from infra.addressing import private_cidr
 from infra.ingress import problems as ingress_problems
+from infra.naming import own_name
+from infra.purchases import shares
 from infra.reach import Stage, reach_problems
 from planner.documents.routing import release_name
 from planner.plan.plan import Plan
@@ -95,11 +97,23 @@ def _network(plan: Plan) -> Iterator[Problem]:
 
 
 def _node_groups(plan: Plan) -> Iterator[Problem]:
-    """Require groups on demand within the environment's zones; an exclusive one holds one pool."""
+    """Require groups within the environment's zones, each with nodes of its own; an exclusive one holds one pool."""
+    names: dict[str, str] = {}
     for group in plan.node_groups:
+        for share in shares(group):
+            other = names.setdefault(own_name(share.name), group.name)
+            if other != group.name:
+                message = f"node groups `{other}` and `{group.name}` would both be `{share.name}` at EKS"
+                yield Problem("DEP020", message, hint="plan again")
         if group.capacity_type != "on-demand":
             message = f"node group `{group.name}`: {group.capacity_type} capacity is not deployed yet"
-            yield Problem("DEP020", message, hint="plan it on demand")
+            yield Problem("DEP020", message, hint="plan it on demand, with `spot` nodes in it")
+        if not 0 <= group.spot <= group.max_nodes:
+            message = f"node group `{group.name}` has {group.max_nodes} nodes, {group.spot} of them spot"
+            yield Problem("DEP020", message, hint="plan again")
+        if group.spot and len(set(group.zones)) < 2:
+            message = f"node group `{group.name}` has spot nodes in {', '.join(group.zones) or 'no zone'} alone"
+            yield Problem("DEP020", message, hint="spot needs two zones: AWS takes those of one back at once")
         strange = sorted(set(group.zones) - set(plan.platform.zones))
         if strange or not group.zones:
             message = f"node group `{group.name}` stands in {', '.join(strange) or 'no zone'}, outside `platform.zones`"

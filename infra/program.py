@@ -20,6 +20,7 @@ from infra import (
     on_amazon,
     preflight,
     preflight_weights,
+    reservations,
     settings,
     upgrades,
 )
@@ -89,6 +90,9 @@ def _problems(run: Run, site: Site | None) -> Iterator[Problem]:
     else:
         yield from moved.network_problems(plan.platform, run.state) if plan.pools else ()
         yield from preflight.problems(plan, chosen.runner, chosen.stage, has_pools(run.state))
+        yield from reservations.problems(
+            plan, chosen.environment, lambda kind: inputs.on_demand(chosen, run.granted.lock, kind)
+        )
     yield from kept_state.problems(os.environ)
     yield from upgrades.problems(plan, run.state)
     yield from image_rules.problems(plan, chosen, run.images, app_version("gateway"))

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from infra.billing import BILLED, FREE
+from infra.naming import own_name
 from infra.node_group import SYSTEM
+from infra.purchases import SPOT, shares
 from planner.plan.cost import CostLine
 from planner.plan.plan import Plan
 
 HOURS = 730
+HOUR = "hour"
 NODE_GROUP = "aws:eks/nodeGroup:NodeGroup"
 _MONTHLY: Mapping[str, int] = {"hour": HOURS, "month": 1}
 """Unit of a price -> how many of them one resource is billed for in a month."""
@@ -19,7 +22,8 @@ def usd_per_month(plan: Plan, token: str, name: str) -> float | None:
     """Return what a resource costs by the plan's bill, USD a month; None where the bill does not say it of one."""
     lines = _lines(plan, token, name)
     if token == NODE_GROUP:
-        return float(sum(line.usd_per_month for line in lines)) if lines else None
+        parts = [(line, 1.0) for line in lines] if name == SYSTEM else _of_group(plan, name)
+        return sum(float(line.usd_per_month) * part for line, part in parts) if parts else None
     return next((float(line.unit_price) * _MONTHLY[line.unit] for line in lines if line.unit in _MONTHLY), None)
 
 
@@ -40,7 +44,25 @@ def _lines(plan: Plan, token: str, name: str) -> list[CostLine]:
     if token == NODE_GROUP:
         if name == SYSTEM:
             return [line for line in plan.cost.lines if line.name.startswith("system node")]
-        group = name.removeprefix("gpu-")
-        return [line for line in plan.cost.lines if line.component == group]
+        return [line for line, _ in _of_group(plan, name)]
     price = BILLED.get(token)
     return [line for line in plan.cost.lines if price is not None and line.price.rpartition("/")[2] == price]
+
+
+def _of_group(plan: Plan, name: str) -> list[tuple[CostLine, float]]:
+    """Return the lines of a node group of EKS, each with the part of it that is the group's.
+
+    A machine's line is of one way of buying. What else is billed of the lock's group, its disks, is divided by nodes.
+    """
+    for group in plan.node_groups:
+        for share in shares(group):
+            if own_name(share.name) != name:
+                continue
+            lines = [line for line in plan.cost.lines if line.component == group.name]
+            machines = [line for line in lines if line.unit == HOUR]
+            own = [line for line in machines if line.price.endswith("/spot") == (share.capacity_type == SPOT)]
+            if not own:
+                return []
+            part = share.nodes / group.max_nodes
+            return [(line, 1.0) for line in own] + [(line, part) for line in lines if line.unit != HOUR]
+    return []

@@ -35,6 +35,15 @@ def group_names(state: Recorded) -> dict[str, str]:
     return {name: str(outputs.get("nodeGroupName")) for (token, name), outputs in state.items() if token == NODE_GROUP}
 
 
+def group_sizes(state: Recorded) -> dict[str, int]:
+    """Return the numbers of nodes that groups were last asked for, by the groups' names in the program."""
+    sizes = {}
+    for (token, name), outputs in state.items():
+        if token == NODE_GROUP:
+            sizes[name] = int((outputs.get("scalingConfig") or {}).get("desiredSize") or 0)
+    return sizes
+
+
 def failed_groups(state: Recorded) -> frozenset[str]:
     """Return the node groups that EKS could not make, by their names in the program. EKS changes no such group."""
     groups = {name: outputs.get("status") for (token, name), outputs in state.items() if token == NODE_GROUP}

@@ -125,7 +125,7 @@ def vllm(
         "resources": {"requests": share, "limits": {"memory": share["memory"]}},
         "nodeGroup": {
             "name": label_value(group.name),
-            "capacityType": group.capacity_type,
+            "capacityType": "spot" if group.spot else group.capacity_type,
             "gpusPerNode": group.gpus_per_node,
         },
         "tolerations": tolerations(pool, group),
@@ -136,6 +136,7 @@ def vllm(
             "zoneKey": ZONE_ID_LABEL,
         },
         "priorityClass": {"create": False, "name": priority},
+        "pdb": _disruption(group, most, pool.replicas.max - beside),
         # The replicas fill their nodes: there is no place for one more while another is replaced.
         "rollout": {"maxSurge": 0, "maxUnavailable": 1},
         "probes": {"loadSeconds": load_seconds(pool)},
@@ -173,6 +174,16 @@ def vllm_canary(
         "image": image.values(),
     }
     return _stated(changed)
+
+
+def _disruption(group: NodeGroup, most: int, replicas: int) -> dict[str, int] | None:
+    """Return how many replicas a drain may take at once, where that is more than the chart's one.
+
+    AWS may take all spot nodes back with one notice of two minutes. A budget of one would let a second replica wait for
+    the first one's successor, which loads for longer than that, and AWS would end it in the middle of its answers.
+    """
+    at_once = min(replicas, group.spot * (most or replicas))
+    return {"maxUnavailable": at_once} if at_once > 1 else None
 
 
 def rope_values(rope: RopeParameters) -> dict[str, Any]:

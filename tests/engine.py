@@ -36,6 +36,8 @@ class Outcome:
     diagnostics: list[str]
     output: str
     seconds: float
+    moments: list[tuple[str, str]] = field(default_factory=list)
+    """In order: `begins` or `ends`, and the logical name, of all resources that are not left as they are."""
 
     def changed(self) -> dict[str, str]:
         """Logical name -> operation, of all resources that are not left as they are."""
@@ -240,6 +242,10 @@ def _parsed(status: int, output: str, errors: str, seconds: float) -> Outcome:
         if "resourcePreEvent" in document:
             step = document["resourcePreEvent"]["metadata"]
             outcome.steps.append({**step, "diffReasons": step.get("diffs")})
+        for event, word in (("resourcePreEvent", "begins"), ("resOutputsEvent", "ends")):
+            step = document.get(event, {}).get("metadata", {"op": "same"})
+            if step["op"] not in ("same", "read", "refresh"):
+                outcome.moments.append((word, step["urn"].rsplit("::", 1)[-1]))
         if "diagnosticEvent" in document:
             outcome.diagnostics.extend(_spoken([document["diagnosticEvent"]]))
         if "summaryEvent" in document:

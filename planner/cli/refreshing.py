@@ -145,8 +145,9 @@ def quotas(region: str, folder: Path, form: str) -> None:
         raise Problems([Problem("USE003", "no region is named, and there is no environment", hint=hint)])
     check_regions(catalog_beside(folder), regions)
     account = open_account()
-    found = [aws_quotas.account_quotas(account, each) for each in regions]
     environments = {name: workspace.stated(name) for name in workspace.names()}
+    on_spot = {_region(each) for each in environments.values() if mapping_at(each, "purchase").get("spot") is not None}
+    found = [aws_quotas.account_quotas(account, each, of_spot=each in on_spot) for each in regions]
     compared = {
         each.region: [
             sentence

@@ -194,6 +194,7 @@ CODES: dict[str, str] = {
     "DEP089": "Resources with the environment's tag are of another stack; they are left alone.",
     "DEP090": "A name of which an account has one is another stack's.",
     "DEP091": "The hosted zone has a record of the hostname already, which leads elsewhere.",
+    "DEP092": "The plan counts on commitments that the account has not bought, or of which nobody knows.",
     "COM001": "There is no token with which a pull request could be commented.",
     "COM002": "The token may not comment the pull request, or the forge does not accept it.",
     "COM003": "The pull request or its repository was not found, or the token may not see it.",

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from gateway.settings import GatewaySettings
 from tests.charts.rendering import Object, container, example, one, pool, render, template
 
 pytestmark = pytest.mark.charts
@@ -218,3 +219,37 @@ def test_a_volume_with_weights_is_mounted_read_only() -> None:
         "volumeMounts"
     ]
     assert "runai_streamer" not in template("vllm", values)
+
+
+CAPACITY = "eks.amazonaws.com/capacityType"
+
+
+@pytest.mark.parametrize("strategy", ["spread", "pack"])
+def test_replicas_stand_on_spot_and_beside_it_where_that_is_possible(strategy: str) -> None:
+    def rules(capacity: str) -> list[Object]:
+        values = pool(
+            replicas=4,
+            nodeGroup={"capacityType": capacity},
+            placement={"strategy": strategy, "maxReplicasPerNode": 2, "zoneSpread": "required"},
+        )
+        found: list[Object] = _pod(values)["topologySpreadConstraints"]
+        return found
+
+    plain, spot = rules("on-demand"), rules("spot")
+    assert spot[:-1] == plain, "the bounds are those of any other group"
+    assert [rule["whenUnsatisfiable"] for rule in plain] == ["DoNotSchedule"] * 2
+    soft = spot[-1]
+    assert (soft["topologyKey"], soft["maxSkew"]) == (CAPACITY, 1)
+    assert soft["whenUnsatisfiable"] == "ScheduleAnyway"
+    assert CAPACITY not in {rule["topologyKey"] for rule in plain}
+
+
+def test_a_replica_on_spot_is_gone_before_the_notice_ends() -> None:
+    """Two minutes after its notice AWS ends the machine. Gateways see the change of DNS while the pod still answers."""
+    spec = _pod(pool(nodeGroup={"capacityType": "spot"}))
+    (engine,) = spec["containers"]
+    wait = engine["lifecycle"]["preStop"]["sleep"]["seconds"]
+    drain = int(next(a for a in engine["args"] if a.startswith("--shutdown-timeout=")).partition("=")[2])
+    assert spec["terminationGracePeriodSeconds"] == 110 >= wait + drain + 5
+    records_live_s = 5  # CoreDNS answers for services with this time to live
+    assert wait >= GatewaySettings().discovery_interval_s + records_live_s

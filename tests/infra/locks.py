@@ -15,6 +15,7 @@ from planner.documents import environment_file
 from planner.documents.judgement import environment_digest
 from planner.documents.lock import Consulted, Lock, render, seal
 from planner.domain.engine_image import EngineImage
+from planner.domain.purchases import COMMITMENTS
 from planner.edges.calibration_digests import shipped_digest
 from planner.edges.catalog_files import load_catalog
 from planner.money.cost import cluster_lines, disk_key, line
@@ -48,6 +49,8 @@ CLUSTER = ClusterParts(
     model_bucket=ModelBucket(weights_gb=100, old_version_days=30),
 )
 ALERTS = PlannedAlerts(emails=("platform@acme.example",), sns=None, tags_active=False)
+COMMITMENT = {each.key: each for each in COMMITMENTS}
+"""Commitments by their keys."""
 HOURLY = {"g6e.12xlarge": Decimal("10.49264"), "g6e.xlarge": Decimal("1.861")}
 SUPPLIED = CLUSTER.model_copy(
     update={"secrets": ("OPENAI_API_KEY", "client-keys", "docker-hub"), "mirrored_images_gb": Decimal(12)}
@@ -72,8 +75,12 @@ def environment_text(
     extraction_rate: float = 2,
     public_cidrs: tuple[str, ...] = (),
     routes: tuple[str, ...] = ("chat", "code", "extraction"),
+    purchase: str = "",
 ) -> str:
-    """The environment file. `extraction_rate` is the line that scales the restricted pool."""
+    """The environment file. `extraction_rate` is the line that scales the restricted pool.
+
+    purchase: ways of buying that the team allows, as a flow mapping.
+    """
     declared = {
         "chat": _route(8, "internal"),
         "code": _route(2, "internal"),
@@ -92,6 +99,7 @@ platform:
     deploy: arn:aws:iam::{ACCOUNT}:role/deploy
     admin: [arn:aws:iam::{ACCOUNT}:role/platform]
 horizon: {{start: 2026-12-01}}
+{f"purchase: {purchase}" if purchase else ""}
 routes:
 {lines}
 """
@@ -106,28 +114,25 @@ def _route(rate: float, data: str) -> str:
 
 
 def plan(
-    shared_nodes: int = 2, vault_nodes: int = 2, cluster: ClusterParts = CLUSTER, disk_gb: int = 200, **changes: Any
+    shared_nodes: int = 2,
+    vault_nodes: int = 2,
+    cluster: ClusterParts = CLUSTER,
+    disk_gb: int = 200,
+    spot: int = 0,
+    committed: Mapping[str, int] | None = None,
+    **changes: Any,
 ) -> Plan:
-    """The plan. disk_gb: of each GPU node. `changes` replaces whole parts, given as plain values."""
+    """The plan. disk_gb: of each GPU node. `changes` replaces whole parts, given as plain values.
+
+    spot: nodes of `shared` that are spot.
+    committed: nodes of `vault` that a commitment covers, by its key.
+    """
     groups = [
         _group("shared", "g6e.12xlarge", 4, 48, 384, shared_nodes, {"chat-1xl40s": 2, "code-2xl40s": 1}),
         _group("vault", "g6e.xlarge", 1, 4, 32, vault_nodes, {"extraction-1xl40s": 1}, exclusive=True),
     ]
-    lines = [
-        {
-            "name": f"nodes {group['name']}",
-            "component": group["name"],
-            "kind": "fixed",
-            "quantity": group["max_nodes"] * HOURS,
-            "unit": "hour",
-            "unit_price": HOURLY[group["instance_type"]],
-            "usd_per_month": dollars(group["max_nodes"] * HOURS * HOURLY[group["instance_type"]]),
-            "price": f"ec2/us-east-1/{group['instance_type']}",
-            "source": "test",
-            "as_of": "2026-11-01",
-        }
-        for group in groups
-    ]
+    groups[0]["spot"], groups[1]["committed"] = spot, dict(committed or {})
+    lines = [entry for group in groups for entry in _machines(group)]
     prices = load_catalog().prices
     disk = prices.price(disk_key("us-east-1"))
     assert disk is not None
@@ -260,7 +265,7 @@ FROM_INTERNET: dict[str, Any] = {
 
 
 def behind_balancer(
-    hostname: str | None = "llm.example.com", sizes: Mapping[str, int] | None = None, **changes: Any
+    hostname: str | None = "llm.example.com", sizes: Mapping[str, Any] | None = None, **changes: Any
 ) -> Plan:
     """The plan behind a load balancer: internal with a certificate, unless `changes` say otherwise.
 
@@ -271,6 +276,31 @@ def behind_balancer(
     balancer = PlannedLoadBalancer.model_validate({"public_addresses": public, "capacity_units": 1, **stated})
     cluster = CLUSTER.model_copy(update={"load_balancer": balancer})
     return on_platform(plan(cluster=cluster, **(sizes or {})), ingress=PlannedIngress(hostname=hostname))
+
+
+def _machines(group: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The lines of a group's machines, one for each way in which they are bought."""
+    instance_type, every = group["instance_type"], group["max_nodes"]
+    ways = [("spot", "spot", group.get("spot", 0), Decimal("0.4"))]
+    ways += [(COMMITMENT[key].words, key, count, Decimal("0.65")) for key, count in group.get("committed", {}).items()]
+    plain = every - sum(count for _, _, count, _ in ways)
+    ways = [("", "on-demand", plain, Decimal(1)), *ways]
+    return [
+        {
+            "name": f"{instance_type} {words}" if words else f"nodes {group['name']}",
+            "component": group["name"],
+            "kind": "fixed",
+            "quantity": count * HOURS,
+            "unit": "hour",
+            "unit_price": HOURLY[instance_type] * part,
+            "usd_per_month": dollars(count * HOURS * HOURLY[instance_type] * part),
+            "price": f"ec2/us-east-1/{instance_type}/{key}",
+            "source": "test",
+            "as_of": "2026-11-01",
+        }
+        for words, key, count, part in ways
+        if count
+    ]
 
 
 def _group(

@@ -57,6 +57,8 @@ class Registered:
     granted: Granted | None = None
     deleted_first: set[tuple[str, str]] = field(default_factory=set)
     """Type and name of each resource that says itself that a replaced one is deleted before the new one is made."""
+    depends: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    """URNs of what each resource waits for, by its type and name."""
 
     def of(self, type_suffix: str) -> list[Resource]:
         """Resources whose type ends with the suffix, such as `:NodeGroup`."""
@@ -139,13 +141,14 @@ class _Cloud(mocks.Mocks):
 
 
 class _Monitor(mocks.MockMonitor):
-    """The monitor notes an option of which mocks are not told."""
+    """The monitor notes the options of which mocks are not told."""
 
     mocks: _Cloud
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802
         if request.deleteBeforeReplace:
             self.mocks.registered.deleted_first.add((request.type, request.name))
+        self.mocks.registered.depends[request.type, request.name] = tuple(request.dependencies)
         return super().RegisterResource(request)
 
 

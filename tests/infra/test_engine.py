@@ -78,6 +78,8 @@ class Life:
     targets: list[Target] = field(default_factory=list)
     calls: set[str] = field(default_factory=set)
     answers: dict[str, Answered] = field(default_factory=dict)
+    spot: dict[str, list[str]] = field(default_factory=dict)
+    """Zones of the spot machines."""
     let_in: dict[str, bool] = field(default_factory=dict)
     """What calls a gateway's pod: whether its NetworkPolicy lets it in."""
 
@@ -98,7 +100,8 @@ def life(cluster: RunningCluster, tmp_path_factory: pytest.TempPathFactory) -> L
 
     def plan(**sizes: int) -> Plan:
         planned = locks.behind_balancer(sizes=sizes, **{**locks.FROM_INTERNET, "hosted_zone": zone})
-        locks.write(root / "environments", planned)
+        allowed = "{spot: {max_share: 50%}}" if "spot" in sizes else ""
+        locks.write(root / "environments", planned, environment=locks.environment_text(purchase=allowed))
         return planned
 
     def twin(*arguments: str) -> None:
@@ -141,11 +144,21 @@ def life(cluster: RunningCluster, tmp_path_factory: pytest.TempPathFactory) -> L
     life.steps["after the shortage"] = _done(pulumi.up())
     life.pods["after the shortage"] = api.settled()
 
+    plan(vault_nodes=4, spot=1)
+    life.steps["to spot"] = _done(pulumi.up())
+    life.pods["to spot"] = api.settled()
+    life.spot["before"] = _spot(pulumi)
+    twin("reclaim", "gpu-shared-spot", life.spot["before"][0])
+    life.pods["reclaimed"] = api.settled()
+    life.spot["after"] = _spot(pulumi)
+    life.steps["preview after a reclaim"] = pulumi.preview()
+    twin("fault", "--clear")
+
     def outage() -> None:
         with unreachable(cluster.folder):
             time.sleep(3)
 
-    plan(vault_nodes=3)
+    plan(vault_nodes=3, spot=1)
     life.objects["before"] = pulumi.in_kubernetes()
     with unreachable(cluster.folder):
         for verb in ("preview", "up", "refresh", "destroy"):
@@ -249,6 +262,23 @@ def test_a_shortage_fails_and_the_next_up_converges(life: Life) -> None:
     assert life.pods["after the shortage"].ready()["vllm-extraction-1xl40s"] == 4
 
 
+def test_spot_stands_before_the_nodes_on_demand_go(life: Life) -> None:
+    """One line of the environment: of two nodes on demand, one is spot."""
+    moved, pods = life.steps["to spot"], life.pods["to spot"]
+    assert moved.changed_objects()["NodeGroup gpu-shared-spot"] == "create"
+    assert moved.changed_objects()["NodeGroup gpu-shared"] == "update"
+    stands, shrinks = (moved.moments.index(one) for one in (("ends", "gpu-shared-spot"), ("begins", "gpu-shared")))
+    assert stands < shrinks
+    assert pods.ready() == {"gateway": 2, **POOLS, "vllm-extraction-1xl40s": 4}
+    assert pods.node_groups("vllm-chat-1xl40s") == {"shared"}
+
+
+def test_replicas_of_spot_that_aws_takes_back_run_elsewhere(life: Life) -> None:
+    assert life.spot == {"before": ["use1-az4"], "after": ["use1-az6"]}
+    assert life.pods["reclaimed"].ready() == life.pods["to spot"].ready()
+    assert life.steps["preview after a reclaim"].changed() == {}
+
+
 @pytest.mark.parametrize("verb", ["preview", "up", "refresh", "destroy"])
 def test_a_cluster_that_does_not_answer_is_an_error_that_keeps_the_state(life: Life, verb: str) -> None:
     refused = life.steps[f"{verb} without the API"]
@@ -325,6 +355,12 @@ def _let_in(cluster: RunningCluster) -> dict[str, bool]:
     callers = {"a node": pod["status"]["hostIP"], "203.0.113.7": "203.0.113.7"}
     target = end_of(pod, found)
     return {name: admits(found.policies, OutsideEnd(ip), target, target.ports["http"]) for name, ip in callers.items()}
+
+
+def _spot(pulumi: Engine) -> list[str]:
+    """Zones of the machines that are spot."""
+    rows = pulumi.account.load().tables["ec2.instances"].values()
+    return sorted(row["zone_id"] for row in rows if row["capacity_type"] == "SPOT")
 
 
 def _left(pulumi: Engine) -> dict[str, Any]:

@@ -153,6 +153,7 @@ BAD: dict[str, Case] = {
     "no audit": ("aws:eks/cluster:Cluster", {"enabledClusterLogTypes": ["api"]}, "DEP075"),
     "a dearer machine": ("aws:eks/nodeGroup:NodeGroup", {"instanceTypes": ["p5.48xlarge"]}, "DEP076"),
     "a second type": ("aws:eks/nodeGroup:NodeGroup", {"instanceTypes": ["g6e.xlarge", "p5.48xlarge"]}, "DEP076"),
+    "a machine bought otherwise": ("aws:eks/nodeGroup:NodeGroup", {"capacityType": "SPOT"}, "DEP076"),
     "one more machine": ("aws:eks/nodeGroup:NodeGroup", {"scalingConfig": {"maxSize": 3}}, "DEP076"),
     "a group of its own": (
         "aws:eks/nodeGroup:NodeGroup",

@@ -211,3 +211,21 @@ def test_image_references(reference: str, parts: tuple[str, str | None, str | No
 def test_an_image_without_a_version_is_refused(reference: str) -> None:
     with pytest.raises(ValueError, match="REPOSITORY:TAG"):
         Image.parse(reference)
+
+
+@pytest.mark.parametrize(
+    ("spot", "capacity", "at_once"),
+    [(0, "on-demand", {}), (1, "spot", {"chat": 2}), (2, "spot", {"chat": 4, "code": 2})],
+)
+def test_a_pool_on_spot_lets_aws_take_all_of_it_at_once(spot: int, capacity: str, at_once: dict[str, int]) -> None:
+    """The notice is two minutes for all spot nodes together; a budget of one would wait for a successor to load."""
+    plan = locks.plan(spot=spot)
+    found = {}
+    for pool in plan.pools:
+        if pool.node_group != "shared":
+            continue
+        made = _vllm(plan, pool.name)
+        assert made["nodeGroup"]["capacityType"] == capacity
+        if "pdb" in made:
+            found[pool.name.partition("-")[0]] = made["pdb"]["maxUnavailable"]
+    assert found == at_once

@@ -7,6 +7,9 @@
     python -m twin.aws fill  --folder DIR --region R SECRET=VALUE ...
     python -m twin.aws stand --folder DIR inside | connected ADDRESS | outside ADDRESS
     python -m twin.aws publish --folder DIR DAY
+    python -m twin.aws reclaim --folder DIR GROUP ZONE
+    python -m twin.aws regain --folder DIR GROUP
+    python -m twin.aws reserve --folder DIR --region R TYPE COUNT TERM PAYMENT
 
 Values are JSON where they parse as JSON, and text otherwise. The exit status is 1 when AWS refuses and 2 for a usage
 error.
@@ -20,7 +23,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from twin.aws import drift, existing, faults, releases
+from twin.aws import drift, existing, faults, reclaim, releases, reservations
 from twin.aws.store import Store, StoreError
 from twin.network.place import Place, stand
 from twin.provider.contract import OperationError
@@ -92,6 +95,20 @@ def _publish(store: Store, options: argparse.Namespace) -> list[str]:
     return [f"EKS recommends what it has on {options.day}"]
 
 
+def _reclaim(store: Store, options: argparse.Namespace) -> list[str]:
+    return reclaim.reclaim(store, options.group, options.zone)
+
+
+def _regain(store: Store, options: argparse.Namespace) -> list[str]:
+    return reclaim.regain(store, options.group)
+
+
+def _reserve(store: Store, options: argparse.Namespace) -> list[str]:
+    bought = (options.instance_type, options.count, options.term, options.payment)
+    reservations.buy(store, options.region, *bought)
+    return [f"reserved: {options.count} × {options.instance_type}, {options.term}, {options.payment}"]
+
+
 def _pairs(settings: list[str]) -> dict[str, Any]:
     pairs = {}
     for setting in settings:
@@ -137,6 +154,17 @@ def _parser() -> argparse.ArgumentParser:
     fill.add_argument("values", nargs="+", metavar="SECRET=VALUE")
     publish = command("publish", _publish, "let EKS recommend newer node images and add-ons")
     publish.add_argument("day", metavar="DAY", help="such as 20261215")
+    reclaims = command("reclaim", _reclaim, "take the spot machines of a node group in a zone back")
+    reclaims.add_argument("group", help="the node group's name in the program, or its id")
+    reclaims.add_argument("zone", metavar="ZONE", help="id of the zone, such as use1-az4")
+    regains = command("regain", _regain, "let a node group that lacks machines look for them again")
+    regains.add_argument("group", help="the node group's name in the program, or its id")
+    reserve = command("reserve", _reserve, "buy reserved instances")
+    reserve.add_argument("--region", required=True)
+    reserve.add_argument("instance_type", metavar="TYPE")
+    reserve.add_argument("count", metavar="COUNT", type=int)
+    reserve.add_argument("term", choices=tuple(reservations.SECONDS))
+    reserve.add_argument("payment", choices=reservations.PAYMENTS)
     return parser
 
 

@@ -18,6 +18,9 @@ def _budget(inputs: Properties) -> dict[str, Any]:
     }
     if inputs.get("limitAmount"):
         budget["BudgetLimit"] = {"Amount": str(inputs["limitAmount"]), "Unit": inputs.get("limitUnit", "USD")}
+    if inputs.get("costTypes"):
+        given = {name[0].upper() + name[1:]: value for name, value in inputs["costTypes"].items() if value is not None}
+        budget["CostTypes"] = {name: value for name, value in given.items() if not name.startswith("__")}
     if inputs.get("costFilters"):
         budget["CostFilters"] = {item["name"]: item["values"] for item in inputs["costFilters"]}
     return budget

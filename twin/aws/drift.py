@@ -27,7 +27,7 @@ def poke(store: Store, type_name: str, name: str, settings: Mapping[str, Any]) -
     """
     kind = kind_by_word(type_name)
     with transaction(store) as (state, world):
-        identifier, record = _find(state, kind, name)
+        identifier, record = find(state, kind, name)
         inputs = copy.deepcopy(record.inputs)
         for path, value in settings.items():
             _put(inputs, path.split("."), value)
@@ -48,7 +48,7 @@ def vanish(store: Store, type_name: str, name: str) -> str:
     """Delete one resource and return its id. Raises as `poke` does."""
     kind = kind_by_word(type_name)
     with transaction(store) as (state, world):
-        identifier, record = _find(state, kind, name)
+        identifier, record = find(state, kind, name)
         kind.delete(Account(state, world, record.region), ResourceState(identifier, record.inputs, record.outputs))
         del state.records[kind.token][identifier]
     _settle(store, kind, record)
@@ -60,7 +60,8 @@ def _settle(store: Store, kind: ResourceKind, record: ResourceRecord) -> None:
         instances.settle(store, record.inputs["clusterName"], record.region)
 
 
-def _find(state: AccountState, kind: ResourceKind, name: str) -> tuple[str, ResourceRecord]:
+def find(state: AccountState, kind: ResourceKind, name: str) -> tuple[str, ResourceRecord]:
+    """Return a resource and its id, by its id or by its name in the program. Raises `OperationError`."""
     records = state.records.get(kind.token, {})
     matches = [(key, record) for key, record in records.items() if name in (key, record.name)]
     if len(matches) != 1:

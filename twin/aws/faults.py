@@ -5,6 +5,7 @@
 
     {"kind": "quota", "code": "L-DB2E81BA", "vcpus": 8}
     {"kind": "capacity", "instance_type": "g6.xlarge", "zone": "*"}              a type or zone may be "*"
+    {"kind": "capacity", "zone": "use1-az4", "capacity_type": "SPOT"}            as above, of spot alone
     {"kind": "throttle", "operation": "create", "type": "NodeGroup", "times": 1}
     {"kind": "slow", "operation": "*", "type": "*", "seconds": 3}
     {"kind": "kill", "operation": "create", "type": "NodeGroup", "moment": "after"}
@@ -31,7 +32,7 @@ _Fault = dict[str, Any]
 _FIELDS: Final[Mapping[str, tuple[dict[str, Any], frozenset[str]]]] = {
     # kind -> fields with their defaults, and which of them must be given
     "quota": ({"code": None, "vcpus": None}, frozenset({"code", "vcpus"})),
-    "capacity": ({"instance_type": "*", "zone": "*"}, frozenset()),
+    "capacity": ({"instance_type": "*", "zone": "*", "capacity_type": "*"}, frozenset()),
     "lag": ({"seconds": 60}, frozenset()),
     "lost": ({"operation": "create", "type": "*", "name": "*", "times": 1}, frozenset()),
     "throttle": ({"operation": "*", "type": "*", "name": "*", "times": 1}, frozenset()),
@@ -77,10 +78,11 @@ def quota_limit(state: AccountState, code: str) -> int | None:
     return min(limits, default=None)
 
 
-def has_capacity(state: AccountState, instance_type: str, zone_id: str) -> bool:
-    """Tell whether the zone has an instance of the type to give."""
+def has_capacity(state: AccountState, instance_type: str, zone_id: str, capacity_type: str) -> bool:
+    """Tell whether the zone has an instance of the type to give to those who buy in that way."""
+    asked = {"instance_type": instance_type, "zone": zone_id, "capacity_type": capacity_type}
     return not any(
-        f["kind"] == "capacity" and fnmatchcase(instance_type, f["instance_type"]) and fnmatchcase(zone_id, f["zone"])
+        f["kind"] == "capacity" and all(fnmatchcase(value, f[field]) for field, value in asked.items())
         for f in state.faults
     )
 

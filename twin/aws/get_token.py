@@ -1,6 +1,7 @@
 """`aws eks get-token`, for a kubeconfig as EKS documents it: credentials of the administrator of a control plane.
 
-Every other command of the AWS CLI is refused. The module imports nothing heavy, because kubeconfigs run it for each
+`aws sts assume-role` and `aws ec2 describe-reserved-instances` are answered too, as the program asks them. Every other
+command of the AWS CLI is refused. The module imports nothing heavy for a token, because kubeconfigs run it for each
 client.
 """
 
@@ -33,8 +34,13 @@ def main(arguments: list[str]) -> int:
     """Print the credential. As with the AWS CLI, the exit status is 252 for another command, 255 without a
     control plane."""
     words = [word for word in arguments if not word.startswith("-")]
+    if words[:2] == ["sts", "assume-role"]:
+        return _assume_role(arguments)
+    if words[:2] == ["ec2", "describe-reserved-instances"]:
+        return _describe_reserved_instances(arguments)
     if "eks" not in words or "get-token" not in words:
-        sys.stderr.write("aws (twin): only `aws eks get-token` is imitated\n")
+        known = "`aws eks get-token`, `aws sts assume-role` and `aws ec2 describe-reserved-instances`"
+        sys.stderr.write(f"aws (twin): only {known} are imitated\n")
         return 252
     if "--cluster-name" not in arguments:
         sys.stderr.write("aws (twin): the following arguments are required: --cluster-name\n")
@@ -53,6 +59,49 @@ def main(arguments: list[str]) -> int:
         kubeconfig = yaml.safe_load(text)
     sys.stdout.write(json.dumps(credentials(kubeconfig)) + "\n")
     return 0
+
+
+def _assume_role(arguments: list[str]) -> int:
+    """Print credentials of a role. Nobody asks who the caller is: the account has no users of its own."""
+    role = _option(arguments, "--role-arn")
+    if not role or not _option(arguments, "--role-session-name"):
+        sys.stderr.write("aws (twin): the following arguments are required: --role-arn, --role-session-name\n")
+        return 252
+    keys = {"AccessKeyId": "ASIATWIN", "SecretAccessKey": "twin", "SessionToken": f"twin {role[0]}"}
+    sys.stdout.write(json.dumps({"Credentials": {**keys, "Expiration": "2099-01-01T00:00:00+00:00"}}) + "\n")
+    return 0
+
+
+def _describe_reserved_instances(arguments: list[str]) -> int:
+    """Print the reservations of the account in a region."""
+    from twin.aws.reservations import TABLE, described
+
+    account = os.environ.get("SPILLWAY_TWIN_AWS")
+    state = Path(account) / "state.json" if account else None
+    tables: dict[str, Any] = json.loads(state.read_text())["tables"] if state and state.is_file() else {}
+    region = _option(arguments, "--region")
+    if not region:
+        sys.stderr.write("aws (twin): You must specify a region.\n")
+        return 253
+    try:
+        answer = described(tables.get(TABLE, {}), region[0], _option(arguments, "--filters"))
+    except ValueError as error:
+        sys.stderr.write(f"aws (twin): An error occurred: {error}\n")
+        return 254
+    sys.stdout.write(json.dumps(answer) + "\n")
+    return 0
+
+
+def _option(arguments: list[str], name: str) -> list[str]:
+    """Return the values of an option of the command line; none where it is not given."""
+    if name not in arguments:
+        return []
+    values = []
+    for word in arguments[arguments.index(name) + 1 :]:
+        if word.startswith("--"):
+            break
+        values.append(word)
+    return values
 
 
 def _control_plane(cluster: str) -> Path | None:

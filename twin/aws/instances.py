@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
@@ -114,6 +114,17 @@ def retire(aws: Account, cluster: str, node_group: str) -> None:
     """End all instances of a group."""
     for identifier in _rows_of(aws.state, cluster, node_group):
         del _rows(aws.state)[identifier]
+
+
+def in_zone(state: AccountState, cluster: str, node_group: str, zone_id: str) -> dict[str, Any]:
+    """Return the instances of a group that stand in a zone, by id."""
+    return {key: row for key, row in _rows_of(state, cluster, node_group).items() if row["zone_id"] == zone_id}
+
+
+def end(state: AccountState, identifiers: Iterable[str]) -> None:
+    """End instances, whichever group they are of."""
+    for identifier in identifiers:
+        _rows(state).pop(identifier, None)
 
 
 def settle(store: Store, cluster: str, region: str) -> None:
@@ -259,7 +270,7 @@ def _no_capacity(aws: Account, instance_type: str, request: NodeGroupRequest, su
             f"Availability Zone ({subnet.zone}). Please retry your request by choosing {', '.join(others) or 'another'}"
             "."
         )
-    if faults.has_capacity(aws.state, instance_type, subnet.zone_id):
+    if faults.has_capacity(aws.state, instance_type, subnet.zone_id, request.capacity_type):
         return None
     if request.capacity_type == "SPOT":
         return "UnfulfillableCapacity - Unable to fulfill capacity due to your request configuration."

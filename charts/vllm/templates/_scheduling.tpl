@@ -62,6 +62,16 @@ pod that is being deleted counts no more. With `maxSurge` all old replicas stay 
       {{- include "vllm.selectorLabels" . | nindent 6 }}
   matchLabelKeys: [pod-template-hash]
 {{- end }}
+{{- if eq .Values.nodeGroup.capacityType "spot" }}
+# AWS may take all spot nodes back at once. Where others are beside them, some replicas stand there.
+- maxSkew: 1
+  topologyKey: eks.amazonaws.com/capacityType
+  whenUnsatisfiable: ScheduleAnyway
+  labelSelector:
+    matchLabels:
+      {{- include "vllm.selectorLabels" . | nindent 6 }}
+  matchLabelKeys: [pod-template-hash]
+{{- end }}
 {{- end }}
 
 {{- define "vllm.affinity" -}}

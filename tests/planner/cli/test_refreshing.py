@@ -295,6 +295,15 @@ def test_quotas_are_printed_to_paste_and_compared(imitate: Imitate) -> None:
     assert document["quotas"] == {"G": 768}
 
 
+def test_quotas_of_spot_are_asked_for_where_spot_is_bought(imitate: Imitate) -> None:
+    spot = {"L-3819A6DF": 96.0, "L-7212CCBC": 64.0, "L-C4BD4855": 192.0}
+    imitate(quotas={"L-DB2E81BA": 768.0, "L-417A185B": 384.0, **spot})
+    assert "quotas: {G: 768, P: 384}\n" in spillway("catalog", "quotas").out
+    (path,) = FOLDER.glob("*.yaml")
+    path.write_text(path.read_text(encoding="utf-8") + "purchase: {spot: {max_share: 50%}}\n", encoding="utf-8")
+    assert "quotas: {G: 768, P: 384, G-spot: 96, P-spot: 64}\n" in spillway("catalog", "quotas").out
+
+
 def test_the_policy_in_the_documents_allows_every_call_that_is_made_and_no_other(imitate: Imitate) -> None:
     aws = imitate(quotas={})
     refresh("--report", "rates.json")
