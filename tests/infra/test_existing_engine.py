@@ -32,7 +32,7 @@ from tests.infra.existing_sites import GKE, ON_PREMISES, OWN_LABEL, OWN_TAINT, S
 from tests.infra.pods import SETTLE_SECONDS, ClusterView
 from tests.tools import require_cluster_tools
 from twin.cluster import LocalCluster, RunningCluster
-from twin.nodes.membership import wait_ready
+from twin.nodes import ApiServer, wait_ready
 from twin.nodes.plain import join_plain, taint_object
 
 pytestmark = pytest.mark.engine
@@ -84,7 +84,7 @@ def on_premises(cluster: RunningCluster, other: RunningCluster, tmp_path_factory
     Whoever deploys has the rights that are asked for, what preflight reads, and no other.
     """
     life, core = Life(), client.CoreV1Api(cluster.client())
-    _furnish(core, ON_PREMISES, set_apart=False)
+    _furnish(core, cluster, ON_PREMISES, set_apart=False)
     deployer = _as_deployer(core, cluster)
     life.before = _objects(core)
     kubeconfig = tmp_path_factory.mktemp("kube") / "config"
@@ -112,7 +112,7 @@ def on_premises(cluster: RunningCluster, other: RunningCluster, tmp_path_factory
 def gke(other: RunningCluster, tmp_path_factory: pytest.TempPathFactory) -> Life:
     """Without the claim it is refused; then it goes up and down."""
     life, core = Life(), client.CoreV1Api(other.client())
-    _furnish(core, GKE, set_apart=True)
+    _furnish(core, other, GKE, set_apart=True)
     pulumi = _engine(tmp_path_factory.mktemp("gke"), GKE, other.kubeconfig, other)
     core.create_namespace({"metadata": {"name": "serving"}})
     life.steps["too early"] = pulumi.preview()
@@ -282,10 +282,11 @@ def _as_deployer(core: Any, cluster: RunningCluster) -> str:
     return yaml.safe_dump(text)
 
 
-def _furnish(core: Any, site: Site, set_apart: bool) -> None:
+def _furnish(core: Any, cluster: RunningCluster, site: Site, set_apart: bool) -> None:
     nodes = site.nodes(set_apart)
-    join_plain(core.api_client, nodes)
-    wait_ready(core.api_client, [node.name for node in nodes])
+    server = ApiServer(cluster.kubeconfig)
+    join_plain(server, nodes)
+    wait_ready(server, [node.name for node in nodes])
     core.create_namespace({"metadata": {"name": "monitoring"}})
     core.create_namespaced_config_map("monitoring", {"metadata": {"name": "rules"}, "data": {"a": "1"}})
 
