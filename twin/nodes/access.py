@@ -30,7 +30,7 @@ class ApiError(Exception):
 
 
 class ApiServer:
-    """An API server answers for the current context of a kubeconfig whose certificates are inline. Close it.
+    """An API server answers for the current context of a kubeconfig with a token or inline certificates. Close it.
 
     Proxies of the environment are left out, because the twin listens on loopback. All calls raise `ApiError` for what
     is refused, and urllib3's `HTTPError` when nobody answers.
@@ -42,11 +42,16 @@ class ApiServer:
         context = named["context"][document["current-context"]]["context"]
         cluster, user = named["cluster"][context["cluster"]]["cluster"], named["user"][context["user"]]["user"]
         self._url = str(cluster["server"])
-        trust = ssl.create_default_context(cadata=_text(cluster["certificate-authority-data"]))
-        with tempfile.NamedTemporaryFile("w", suffix=".pem") as pair:  # OpenSSL reads files alone
-            pair.write(_text(user["client-certificate-data"]) + _text(user["client-key-data"]))
-            pair.flush()
-            trust.load_cert_chain(pair.name)
+        authority = cluster.get("certificate-authority-data")
+        trust = ssl.create_default_context(cadata=None if authority is None else _text(authority))
+        self._headers = {"Accept": "application/json"}
+        if "token" in user:
+            self._headers["Authorization"] = f"Bearer {user['token']}"
+        else:
+            with tempfile.NamedTemporaryFile("w", suffix=".pem") as pair:  # OpenSSL reads files alone
+                pair.write(_text(user["client-certificate-data"]) + _text(user["client-key-data"]))
+                pair.flush()
+                trust.load_cert_chain(pair.name)
         self._connections = urllib3.PoolManager(maxsize=8, ssl_context=trust)
 
     def read(self, path: str) -> dict[str, Any]:
@@ -77,7 +82,7 @@ class ApiServer:
     def _asked(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, kind: str = "application/json"
     ) -> dict[str, Any]:
-        headers = {"Accept": "application/json", "Content-Type": kind}
+        headers = {**self._headers, "Content-Type": kind}
         content = None if body is None else json.dumps(body).encode()
         answer = self._connections.request(method, self._url + path, body=content, headers=headers)
         if answer.status >= 400:
