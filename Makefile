@@ -72,7 +72,7 @@ $(LINTERS)/complete: tools/linters/requirements.lock
 	@echo "installing linters into $(LINTERS): 0.3 GB, a minute" >&2
 	@rm -rf $(LINTERS)
 	@$(BIN)/python -m venv --without-pip $(LINTERS)
-	@$(BIN)/python -m pip --python $(LINTERS)/bin/python install --quiet --disable-pip-version-check \
+	@$(BIN)/python -m pip --python $(LINTERS)/bin/python install --quiet --disable-pip-version-check --no-compile \
 	  --no-deps --require-hashes -r $<
 	@touch $@
 

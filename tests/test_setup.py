@@ -364,6 +364,18 @@ def test_hashes_are_required_and_nothing_is_fetched_for_the_project_itself(
     assert python_environment.up_to_date(checkout)
 
 
+def test_without_uv_pip_installs_and_compiles_nothing(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands of modules of Pulumi's SDKs are never imported; Python compiles what is."""
+    (checkout / "requirements.lock").write_text("# changed\n", encoding="utf-8")
+    log = checkout / "pip.log"
+    executable(checkout / ".venv" / "bin" / "python", f'#!/bin/sh\necho "$@" >> {log}\n')
+    monkeypatch.setenv("PATH", str(checkout / "bin"))
+    python_environment.install(checkout, quiet)
+    locked, project, _ = log.read_text(encoding="utf-8").splitlines()
+    assert "--no-compile --require-hashes -r requirements.lock" in locked
+    assert "--no-compile --no-deps --no-build-isolation --editable ." in project
+
+
 def test_the_planner_has_an_environment_of_its_own(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     packages = python_environment.PLANNER
     (checkout / packages.lock).write_text("# few\n", encoding="utf-8")

@@ -115,12 +115,16 @@ def _create(environment: Path, uv: str | None) -> None:
 
 
 def _installs(environment: Path, lock: str, uv: str | None) -> list[list[str]]:
-    """The lock with its hashes, the project with the locked build backend, the simulator's machine code."""
+    """The lock with its hashes, the project with the locked build backend, the simulator's machine code.
+
+    pip would compile every module, also the thousands of Pulumi's SDKs that nobody imports. Without that, as uv does
+    it, Python compiles each module when it is first imported.
+    """
     python = str(environment / "bin" / "python")
     installer = (
         [uv, "pip", "install", "--quiet", "--python", python]
         if uv is not None
-        else [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        else [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
     )
     return [
         [*installer, "--require-hashes", "-r", lock],

@@ -60,8 +60,8 @@ def client(cluster: RunningCluster) -> Iterator[Any]:
     group = {"spillway.dev/node-group": GPU_GROUP}
     machines = [instance(number, "g5.12xlarge", labels=group, taints=GPU_TAINTS) for number in (1, 2, 3)]
     machines += [instance(number, "m7i.2xlarge") for number in (11, 12)]
-    names = nodes.join(client, machines)
-    nodes.wait_ready(client, names)
+    server = nodes.ApiServer(cluster.kubeconfig)
+    nodes.wait_ready(server, nodes.join(server, machines))
     wait_for(lambda: sum(int((n.status.allocatable or {}).get("nvidia.com/gpu", 0)) for n in _all(core)) == 12)
     yield client
     client.close()

@@ -1,6 +1,7 @@
 """Every pod of every committed lock is placed by the real scheduler, on the nodes of its own node group only.
 
-The worked environments go through the real Pulumi engine, real Helm and a real control plane onto the twin.
+The worked environments go through the real Pulumi engine, real Helm and a real control plane onto the twin. Of `prod`,
+tests/system/test_demo.py shows it: the demo deploys it.
 """
 
 from __future__ import annotations
@@ -21,8 +22,11 @@ pytestmark = pytest.mark.engine
 
 PLANS = {environment_name(path): load(path.read_text(), str(path)).plan for path in lock_paths()}
 
+DEMO = "prod"
+"""The environment of the demo."""
 
-@pytest.mark.parametrize("name", [name for name, plan in PLANS.items() if plan.pools])
+
+@pytest.mark.parametrize("name", [name for name, plan in PLANS.items() if plan.pools and name != DEMO])
 def test_every_pod_stands_on_its_own_node_group(cluster: RunningCluster, tmp_path: Path, name: str) -> None:
     root, plan = checkout(tmp_path / "checkout"), PLANS[name]
     for file in (f"{name}.yaml", f"{name}.lock.json"):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pulumi
 import pytest
 
+from infra.deployed import SERVING
 from infra.reach import inside_of, reach_problems
 from tests.infra import locks
+from tests.infra.conftest import Run
+from tests.infra.programs import Account
 
 PUBLIC = ("203.0.113.0/24",)
 PEERED = ("172.16.0.0/12",)
@@ -51,6 +55,28 @@ def test_both_ways_are_named() -> None:
 def test_what_serves_is_not_taken_away_by_the_first_stage(stage: str, codes: list[str]) -> None:
     found = reach_problems(locks.plan().platform, "inside", "cluster" if stage == "cluster" else "all", serves=True)
     assert [problem.code for problem in found] == codes
+
+
+def test_the_refusal_comes_before_anything_is_registered(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[object] = []
+    monkeypatch.setattr("infra.on_amazon.build", built.append)
+    run()
+    assert len(built) == 1
+    monkeypatch.setenv("SPILLWAY_RUNNER", "outside")
+    with pytest.raises(pulumi.RunError, match=r"DEP014(.|\n)*spillway:stage cluster"):
+        run()
+    assert len(built) == 1
+    run(stage="cluster")
+    assert len(built) == 2
+
+
+@pytest.mark.parametrize("token", sorted(SERVING))
+def test_a_stack_with_anything_that_serves_does_not_go_back(run: Run, token: str) -> None:
+    deployed = Account(state={f"urn:pulumi:prod::spillway::{token}::gateway": {}})
+    assert run(account=deployed).outputs["lock"]
+    with pytest.raises(pulumi.RunError, match="DEP030"):
+        run(account=deployed, stage="cluster")
+    assert run(stage="cluster").outputs["lock"]
 
 
 def test_the_network_of_the_cluster_is_inside_unless_others_are_named() -> None:

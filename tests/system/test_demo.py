@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from planner.documents.lock import load
 from tests.examples import ENVIRONMENTS, ROOT
 from tests.tools import require_cluster_tools, require_tool
 
@@ -78,6 +79,13 @@ def test_deploy(folder: Path) -> None:
     before, after = _pods(first), _pods(second)
     assert before
     assert all(line.split()[1] == "Running" for line in (*before, *after))
+    plan = load((ENVIRONMENTS / "prod.lock.json").read_text(), "prod.lock.json").plan
+    types = {group.name: group.instance_type for group in plan.node_groups}
+    assert len({*types.values()}) == len(types)  # so a machine's type says of which node group it is
+    for pool in plan.pools:
+        machines = [line.split()[2] for line in before if line.startswith(f"vllm-{pool.name}-")]
+        assert machines == [types[pool.node_group]] * pool.replicas.max
+    assert len(before) == sum(pool.replicas.max for pool in plan.pools)
     answered = dict(re.findall(r"^(\S+) +200 from (\S+), \d+ s after `pulumi up` began$", first, flags=re.MULTILINE))
     assert answered.keys() == {"chat", "code", "extraction"}  # a share of the first two is the API's
     pools = [name.removeprefix("pool/") for name in answered.values() if name.startswith("pool/")]

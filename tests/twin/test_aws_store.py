@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from botocore.loaders import create_loader
 
 from tests.twin.aws_program import Program
 from twin.aws.store import Store, StoreError
@@ -103,3 +104,20 @@ def test_the_account_has_the_number_that_was_asked_for(tmp_path: Path, monkeypat
     program = Program(tmp_path, allowedAccountIds=["111122223333"])
     role = program.create("aws:iam/role:Role", "r", assumeRolePolicy='{"Version":"2012-10-17","Statement":[]}')
     assert role.outputs["arn"].startswith("arn:aws:iam::111122223333:role/")
+
+
+def test_descriptions_of_aws_are_read_once_in_a_program(tmp_path: Path) -> None:
+    Program(tmp_path).create(LOGS, "l", name="/one")  # loads moto
+    first, second = create_loader(), create_loader()
+    assert first.load_data("endpoints") is second.load_data("endpoints")
+    assert first.load_service_model("logs", "service-2") is second.load_service_model("logs", "service-2")
+
+
+def test_a_store_that_is_read_and_written_again_stays_the_same(tmp_path: Path) -> None:
+    program = Program(tmp_path)
+    program.create(LOGS, "l", name="/one", tags={"a": "b"})
+    before = json.loads((tmp_path / "state.json").read_text())
+    state = program.store.load()
+    state.faults = [{"kind": "lag"}]  # what is made to go wrong is no part of the account
+    program.store.save(state)
+    assert json.loads((tmp_path / "state.json").read_text()) == before

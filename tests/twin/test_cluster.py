@@ -194,8 +194,8 @@ def helm(binary: Path, cluster: RunningCluster, *arguments: str) -> subprocess.C
 @pytest.mark.parametrize("helm_name", ["helm3", "helm4"])
 def test_helm_installs_and_waits(cluster: RunningCluster, chart: Path, helm_name: str) -> None:
     binary, client = require_tool(helm_name), cluster.client()
-    core = CoreV1Api(client)
-    nodes.wait_ready(client, nodes.join(client, [instance(1)]))
+    core, server = CoreV1Api(client), nodes.ApiServer(cluster.kubeconfig)
+    nodes.wait_ready(server, nodes.join(server, [instance(1)]))
     wide = ("--namespace", helm_name, "--create-namespace", "--wait")
 
     slow = helm(binary, cluster, "install", "slow", str(chart), *wide, "--timeout=2s", "--set=readyAfter=30s")
@@ -221,7 +221,7 @@ def test_gpu_pods_load_as_long_as_the_cluster_was_told(tmp_path: Path) -> None:
     with LocalCluster(tmp_path, gpu_ready_after_s=2.0) as cluster:
         client = cluster.client()
         core = CoreV1Api(client)
-        (name,) = nodes.join(client, [instance(1)])
+        (name,) = nodes.join(nodes.ApiServer(cluster.kubeconfig), [instance(1)])
         core.patch_node_status(
             name, {"status": {"allocatable": {"nvidia.com/gpu": "1"}, "capacity": {"nvidia.com/gpu": "1"}}}
         )

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -7,7 +9,6 @@ from typing import Any
 
 import pytest
 from kubernetes.client import AppsV1Api, CoreV1Api, PolicyV1Api
-from kubernetes.client.exceptions import ApiException
 
 from tests.machines import instance
 from twin import nodes
@@ -97,12 +98,19 @@ def test_the_device_plugin_is_known_by_its_image(image: str, recognised: bool) -
 
 
 @pytest.fixture
-def client(cluster: RunningCluster) -> Iterator[Any]:
+def server(cluster: RunningCluster) -> Iterator[nodes.ApiServer]:
+    server = nodes.ApiServer(cluster.kubeconfig)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def client(cluster: RunningCluster, server: nodes.ApiServer) -> Iterator[Any]:
     """A client of the module's cluster, on which every node is removed afterwards."""
     client = cluster.client()
     yield client
     for node in CoreV1Api(client).list_node().items:
-        nodes.terminate(client, node.metadata.name)
+        nodes.terminate(server, node.metadata.name)
     client.close()
 
 
@@ -153,10 +161,12 @@ def why_unscheduled(core: Any, name: str, namespace: str) -> str:
 
 
 @pytest.mark.cluster
-def test_a_gpu_pod_runs_only_with_the_device_plugin_and_the_toleration(client: Any, namespace: str) -> None:
+def test_a_gpu_pod_runs_only_with_the_device_plugin_and_the_toleration(
+    client: Any, server: nodes.ApiServer, namespace: str
+) -> None:
     core = CoreV1Api(client)
-    names = nodes.join(client, [instance(1, taints=(GPU_TAINT,))])
-    nodes.wait_ready(client, names)
+    names = nodes.join(server, [instance(1, taints=(GPU_TAINT,))])
+    nodes.wait_ready(server, names)
     tolerating = ({"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"},)
     core.create_namespaced_pod(namespace, pod("tolerating", gpus=4, tolerations=tolerating))
     core.create_namespaced_pod(namespace, pod("intolerant"))
@@ -173,9 +183,9 @@ def test_a_gpu_pod_runs_only_with_the_device_plugin_and_the_toleration(client: A
 
 
 @pytest.mark.cluster
-def test_gpus_go_when_the_device_plugin_goes(client: Any, namespace: str) -> None:
+def test_gpus_go_when_the_device_plugin_goes(client: Any, server: nodes.ApiServer, namespace: str) -> None:
     core, apps = CoreV1Api(client), AppsV1Api(client)
-    (name,) = nodes.join(client, [instance(2)])
+    (name,) = nodes.join(server, [instance(2)])
     apps.create_namespaced_daemon_set(namespace, device_plugin())
     wait_for(lambda: core.read_node(name).status.allocatable.get("nvidia.com/gpu") == "4")
     apps.delete_namespaced_daemon_set("device-plugin", namespace)
@@ -184,29 +194,31 @@ def test_gpus_go_when_the_device_plugin_goes(client: Any, namespace: str) -> Non
 
 
 @pytest.mark.cluster
-def test_another_daemon_set_brings_no_gpus(client: Any, namespace: str) -> None:
+def test_another_daemon_set_brings_no_gpus(client: Any, server: nodes.ApiServer, namespace: str) -> None:
     core = CoreV1Api(client)
-    (name,) = nodes.join(client, [instance(3)])
+    (name,) = nodes.join(server, [instance(3)])
     AppsV1Api(client).create_namespaced_daemon_set(namespace, device_plugin("example.test/log-shipper:1"))
     wait_for(lambda: any(is_ready(p) for p in core.list_namespaced_pod(namespace).items))
-    assert nodes.advertise_gpus(client) == {}
+    assert nodes.advertise_gpus(server) == {}
     assert "nvidia.com/gpu" not in core.read_node(name).status.capacity
 
 
 @pytest.mark.cluster
-def test_joining_twice_changes_nothing_and_a_bad_label_is_refused(client: Any) -> None:
+def test_joining_twice_changes_nothing_and_a_bad_label_is_refused(client: Any, server: nodes.ApiServer) -> None:
     core = CoreV1Api(client)
-    (name,) = nodes.join(client, [instance(4, labels={"pool": "a"})])
-    nodes.join(client, [instance(4, labels={"pool": "b"})])
+    (name,) = nodes.join(server, [instance(4, labels={"pool": "a"})])
+    nodes.join(server, [instance(4, labels={"pool": "b"})])
     assert core.read_node(name).metadata.labels["pool"] == "a"
-    with pytest.raises(ApiException, match=r"(?s)422.*spillway//pool"):
-        nodes.join(client, [instance(5, labels={"spillway//pool": "a"})])
+    with pytest.raises(nodes.ApiError, match=r"(?s)422.*spillway//pool"):
+        nodes.join(server, [instance(5, labels={"spillway//pool": "a"})])
 
 
 @pytest.mark.cluster
-def test_a_drain_honours_the_disruption_budget_until_its_patience_ends(client: Any, namespace: str) -> None:
+def test_a_drain_honours_the_disruption_budget_until_its_patience_ends(
+    client: Any, server: nodes.ApiServer, namespace: str
+) -> None:
     core = CoreV1Api(client)
-    (name,) = nodes.join(client, [instance(6)])
+    (name,) = nodes.join(server, [instance(6)])
     AppsV1Api(client).create_namespaced_deployment(namespace, deployment("web", replicas=1))
     wait_for(lambda: [p for p in core.list_namespaced_pod(namespace).items if is_ready(p)])
     budget = {"metadata": {"name": "web"}, "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "web"}}}}
@@ -214,16 +226,16 @@ def test_a_drain_honours_the_disruption_budget_until_its_patience_ends(client: A
     policy.create_namespaced_pod_disruption_budget(namespace, budget)
     wait_for(lambda: policy.read_namespaced_pod_disruption_budget("web", namespace).status.current_healthy == 1)
     started = time.monotonic()
-    assert nodes.leave(client, name, patience_s=1.5) is False
+    assert nodes.leave(server, name, patience_s=1.5) is False
     assert time.monotonic() - started >= 1.5
     assert core.list_node().items == []
 
 
 @pytest.mark.cluster
-def test_pods_of_a_leaving_node_move_to_another(client: Any, namespace: str) -> None:
+def test_pods_of_a_leaving_node_move_to_another(client: Any, server: nodes.ApiServer, namespace: str) -> None:
     core = CoreV1Api(client)
-    names = nodes.join(client, [instance(8), instance(9)])
-    nodes.wait_ready(client, names)
+    names = nodes.join(server, [instance(8), instance(9)])
+    nodes.wait_ready(server, names)
     AppsV1Api(client).create_namespaced_deployment(namespace, deployment("web", replicas=4))
 
     def ready_on() -> list[str]:
@@ -231,8 +243,27 @@ def test_pods_of_a_leaving_node_move_to_another(client: Any, namespace: str) -> 
 
     wait_for(lambda: len(ready_on()) == 4)
     assert set(ready_on()) == set(names)
-    assert nodes.leave(client, names[0]) is True
+    assert nodes.leave(server, names[0]) is True
     wait_for(lambda: ready_on() == [names[1]] * 4)
-    nodes.terminate(client, names[1])
+    nodes.terminate(server, names[1])
     wait_for(lambda: ready_on() == [])
-    assert nodes.leave(client, names[0]) is True  # one that is gone already is no error
+    assert nodes.leave(server, names[0]) is True  # one that is gone already is no error
+
+
+@pytest.mark.cluster
+def test_what_the_api_server_refuses_has_its_status_and_words(server: nodes.ApiServer) -> None:
+    with pytest.raises(nodes.ApiError, match=r'nodes "nobody" not found') as unknown:
+        server.read("/api/v1/nodes/nobody")
+    assert unknown.value.status == 404
+    with pytest.raises(nodes.ApiError, match="404 page not found") as kind:
+        server.items("/apis/nobody.example/v1/things")
+    assert kind.value.status == 404
+
+
+def test_the_twins_programs_start_without_the_kubernetes_library() -> None:
+    """It takes a second to import, in every run of an engine."""
+    source = (
+        "import sys; from twin import nodes; import twin.aws.provider, twin.aws.pulls, twin.aws.instances, "
+        "twin.workloads.objects; sys.exit('kubernetes' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", source], check=False).returncode == 0

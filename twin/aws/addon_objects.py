@@ -14,22 +14,19 @@ _DEFINED: Final = {"aws-secrets-store-csi-driver-provider": ("SecretProviderClas
 
 def settle(store: Store, kubeconfig: Path) -> None:
     """Define the kinds of the add-ons that there are. Those of an add-on that went stay, as its objects do."""
-    from kubernetes.client import ApiextensionsV1Api
-    from kubernetes.client.exceptions import ApiException
-
-    from twin import nodes  # the Kubernetes library takes most of a second to import
+    from twin import nodes  # not at the top: a plugin starts at once
 
     with store.exclusive_use():
         there = {record.inputs["addonName"] for record in store.load().records.get(_ADDON, {}).values()}
     for addon in sorted(there & _DEFINED.keys()):
-        client = nodes.client_for(kubeconfig)
+        server = nodes.ApiServer(kubeconfig)
         try:
-            ApiextensionsV1Api(client).create_custom_resource_definition(_definition(*_DEFINED[addon]))
-        except ApiException as error:
+            server.create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", _definition(*_DEFINED[addon]))
+        except nodes.ApiError as error:
             if error.status != 409:
                 raise
         finally:
-            client.close()
+            server.close()
 
 
 def _definition(kind: str, plural: str) -> dict[str, Any]:
@@ -37,6 +34,8 @@ def _definition(kind: str, plural: str) -> dict[str, Any]:
     schema = {"type": "object", "properties": {"spec": free, "status": free}}
     version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
     return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
         "metadata": {"name": f"{plural}.{_GROUP}"},
         "spec": {
             "group": _GROUP,

@@ -12,13 +12,16 @@ import uuid
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from twin.aws import control_planes, faults
 from twin.aws.account import Account
 from twin.aws.machines import offering_zones, quota_code
 from twin.aws.store import AccountState, Store
 from twin.provider.contract import OperationError
+
+if TYPE_CHECKING:
+    from twin.nodes import ApiServer
 
 _TABLE: Final = "ec2.instances"
 _JOIN_LIMIT_S: Final = 60.0
@@ -141,18 +144,18 @@ def settle(store: Store, cluster: str, region: str) -> None:
         return
     from urllib3.exceptions import HTTPError
 
-    from twin import nodes  # the Kubernetes library takes most of a second to import
+    from twin import nodes  # not at the top: a plugin starts at once
 
     with store.exclusive_use("nodes.lock"):
         with store.exclusive_use():
             every = _rows(store.load())
         rows = {key: row for key, row in every.items() if (row["cluster"], row["region"]) == (cluster, region)}
-        client = nodes.client_for(kubeconfig)
+        server = nodes.ApiServer(kubeconfig)
         try:
-            nodes_by_name = _nodes_by_name(client)
+            nodes_by_name = _nodes_by_name(server)
             instances_by_name = {row["name"]: _instance(identifier, row) for identifier, row in rows.items()}
             leaving = {
-                name: node.metadata.labels["eks.amazonaws.com/nodegroup"]
+                name: node["metadata"]["labels"]["eks.amazonaws.com/nodegroup"]
                 for name, node in sorted(nodes_by_name.items())
                 if name not in instances_by_name
             }
@@ -161,14 +164,14 @@ def settle(store: Store, cluster: str, region: str) -> None:
 
             def leave(names: list[str]) -> None:
                 with ThreadPoolExecutor(max_workers=8) as pool:
-                    list(pool.map(lambda name: nodes.leave(client, name), names))
+                    list(pool.map(lambda name: nodes.leave(server, name), names))
 
             def join(names: list[str]) -> None:
-                nodes.wait_ready(client, nodes.join(client, [instances_by_name[name] for name in names]), _JOIN_LIMIT_S)
+                nodes.wait_ready(server, nodes.join(server, [instances_by_name[name] for name in names]), _JOIN_LIMIT_S)
 
             leave([name for name, group in leaving.items() if group not in renewed])
             for name in sorted(set(nodes_by_name) & set(instances_by_name)):
-                _relabel(client, nodes_by_name[name], nodes.node_object(instances_by_name[name]))
+                _relabel(server, nodes_by_name[name], nodes.node_object(instances_by_name[name]))
             in_turn = {
                 name
                 for name, row in coming.items()
@@ -185,31 +188,27 @@ def settle(store: Store, cluster: str, region: str) -> None:
         except HTTPError as error:
             raise OperationError(f"the twin cluster of {kubeconfig} does not answer: {error}") from error
         finally:
-            client.close()
+            server.close()
 
 
-def _nodes_by_name(client: Any) -> dict[str, Any]:
-    from kubernetes.client import CoreV1Api
-
-    items = CoreV1Api(client).list_node(label_selector="eks.amazonaws.com/nodegroup").items
-    return {node.metadata.name: node for node in items}
+def _nodes_by_name(server: ApiServer) -> dict[str, dict[str, Any]]:
+    items = server.items("/api/v1/nodes", labelSelector="eks.amazonaws.com/nodegroup")
+    return {node["metadata"]["name"]: node for node in items}
 
 
-def _relabel(client: Any, node: Any, manifest: Mapping[str, Any]) -> None:
+def _relabel(server: ApiServer, node: Mapping[str, Any], manifest: Mapping[str, Any]) -> None:
     """Bring changed labels and taints of a group to the machines it has, as EKS does. Labels that it no longer sets
     stay."""
-    from kubernetes.client import CoreV1Api
-
-    labels = {k: v for k, v in manifest["metadata"]["labels"].items() if node.metadata.labels.get(k) != v}
-    foreign = [taint for taint in node.spec.taints or () if taint.key.startswith("node.kubernetes.io/")]
-    own = {(taint.key, taint.value, taint.effect) for taint in node.spec.taints or () if taint not in foreign}
+    there, held = node["metadata"]["labels"], node["spec"].get("taints", ())
+    labels = {key: value for key, value in manifest["metadata"]["labels"].items() if there.get(key) != value}
+    foreign = [taint for taint in held if taint["key"].startswith("node.kubernetes.io/")]
+    own = {(taint["key"], taint.get("value"), taint["effect"]) for taint in held if taint not in foreign}
     taints = manifest["spec"]["taints"]
     patch: dict[str, Any] = {"metadata": {"labels": labels}} if labels else {}
     if own != {(taint["key"], taint["value"] or None, taint["effect"]) for taint in taints}:
-        foreign_taints = [client.sanitize_for_serialization(taint) for taint in foreign]
-        patch["spec"] = {"taints": [*taints, *foreign_taints]}
+        patch["spec"] = {"taints": [*taints, *foreign]}
     if patch:
-        CoreV1Api(client).patch_node(node.metadata.name, patch)
+        server.patch(f"/api/v1/nodes/{node['metadata']['name']}", patch)
 
 
 def _launch_one(aws: Account, request: NodeGroupRequest) -> str | None:

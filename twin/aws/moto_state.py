@@ -14,7 +14,7 @@ import io
 import pickle
 import threading
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +22,7 @@ from typing import Any, Final
 import boto3
 import moto.backends
 from botocore.config import Config
+from botocore.loaders import JSONFileLoader
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from moto.core.config import default_user_config
@@ -39,6 +40,17 @@ _held: tuple[str, str | None] | None = None
 """Folder and snapshot that moto's backends hold now; None when an operation may have left them in between."""
 _clients: dict[tuple[str, str], Any] = {}
 _policies_before = default_user_config["iam"]
+_read_description = JSONFileLoader.load_file
+
+
+@cache
+def _description(path: str) -> Any:
+    return _read_description(JSONFileLoader(), path)
+
+
+JSONFileLoader.load_file = lambda _, path: _description(path)
+"""botocore's descriptions of AWS (endpoints, services) are read once in a program. Each session would read its own, and
+moto makes a session for one question."""
 
 
 def load(folder: Path, state: AccountState) -> None:

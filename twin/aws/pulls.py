@@ -13,14 +13,19 @@ import re
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from twin.aws import control_planes
 from twin.aws.store import AccountState, Store
 from twin.provider.contract import OperationError
 
+if TYPE_CHECKING:
+    from twin.nodes import ApiServer
+
 MARK: Final = "twin.spillway/pull-denied"
 _NAME: Final = "twin-pulls-denied"
+_RULES: Final = "/apis/admissionregistration.k8s.io/v1/mutatingadmissionpolicies"
+_BINDINGS: Final = "/apis/admissionregistration.k8s.io/v1/mutatingadmissionpolicybindings"
 _CLUSTER: Final = "aws:eks/cluster:Cluster"
 _ENDPOINT: Final = "aws:ec2/vpcEndpoint:VpcEndpoint"
 _LAYERS: Final = {
@@ -70,29 +75,28 @@ def denied(state: AccountState, vpc: str | None = None) -> tuple[str, ...]:
 
 def settle(store: Store, kubeconfig: Path) -> None:
     """Bring the cluster's rule, and the pods that wait, to what the endpoints say now."""
-    from kubernetes.client import CoreV1Api
     from urllib3.exceptions import HTTPError
 
-    from twin import nodes  # the Kubernetes library takes most of a second to import
+    from twin import nodes  # not at the top: a plugin starts at once
 
     with store.exclusive_use("nodes.lock"):
         with store.exclusive_use():
             state = store.load()
             patterns = denied(state, _network_of(state, kubeconfig))
-        client = nodes.client_for(kubeconfig)
+        server = nodes.ApiServer(kubeconfig)
         try:
-            _put_rule(client, patterns)
-            core = CoreV1Api(client)
-            for pod in core.list_pod_for_all_namespaces().items:
-                images = [container.image for container in pod.spec.containers]
-                marked = MARK in (pod.metadata.annotations or {})
+            _put_rule(server, patterns)
+            for pod in server.items("/api/v1/pods"):
+                metadata = pod["metadata"]
+                images = [container["image"] for container in pod["spec"]["containers"]]
+                marked = MARK in metadata.get("annotations", {})
                 if marked and not any(re.fullmatch(pattern, image) for pattern in patterns for image in images):
                     body = {"metadata": {"annotations": {MARK: None}}}
-                    core.patch_namespaced_pod(pod.metadata.name, pod.metadata.namespace, body)
+                    server.patch(f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}", body)
         except HTTPError as error:
             raise OperationError(f"the twin cluster of {kubeconfig} does not answer: {error}") from error
         finally:
-            client.close()
+            server.close()
 
 
 def _network_of(state: AccountState, kubeconfig: Path) -> str | None:
@@ -101,22 +105,19 @@ def _network_of(state: AccountState, kubeconfig: Path) -> str | None:
     return None if cluster is None else str(cluster.outputs["vpcConfig"]["vpcId"])
 
 
-def _put_rule(client: Any, patterns: tuple[str, ...]) -> None:
+def _put_rule(server: ApiServer, patterns: tuple[str, ...]) -> None:
     """Mark new pods with such images. Where nothing is refused, there is no rule."""
-    from kubernetes.client import AdmissionregistrationV1Api
-    from kubernetes.client.exceptions import ApiException
+    from twin.nodes import ApiError
 
-    api = AdmissionregistrationV1Api(client)
-    for delete in (api.delete_mutating_admission_policy_binding, api.delete_mutating_admission_policy):
+    for path in (_BINDINGS, _RULES):
         try:
-            delete(_NAME)
-        except ApiException as error:
+            server.delete(f"{path}/{_NAME}")
+        except ApiError as error:
             if error.status != 404:
                 raise
     if patterns:
-        api.create_mutating_admission_policy(_rule(patterns))
-        binding = {"policyName": _NAME}
-        api.create_mutating_admission_policy_binding({"metadata": {"name": _NAME}, "spec": binding})
+        server.create(_RULES, _rule(patterns))
+        server.create(_BINDINGS, {"metadata": {"name": _NAME}, "spec": {"policyName": _NAME}})
 
 
 def _rule(patterns: tuple[str, ...]) -> dict[str, Any]:

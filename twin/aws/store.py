@@ -19,7 +19,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -141,11 +141,20 @@ class Store:
 
     def save(self, state: AccountState) -> None:
         """Make `state` the latest generation. Call this with the lock held."""
-        document = {"format": FORMAT, **asdict(state)}
-        del document["faults"]
-        document["records"] = {token: records for token, records in document["records"].items() if records}
-        document["tables"] = {name: table for name, table in document["tables"].items() if table}
-        write_whole(self.folder / "state.json", json.dumps(document, indent=1, sort_keys=True, default=str).encode())
+        document = {
+            "format": FORMAT,
+            "account": state.account,
+            "generation": state.generation,
+            "snapshot": state.snapshot,
+            "records": {
+                token: {identifier: vars(record) for identifier, record in records.items()}
+                for token, records in state.records.items()
+                if records
+            },
+            "tables": {name: table for name, table in state.tables.items() if table},
+        }
+        # No indent: with one, Python's slow encoder writes.
+        write_whole(self.folder / "state.json", json.dumps(document, sort_keys=True, default=str).encode())
         for path in self.folder.glob("moto-*.pickle"):
             if path.name != state.snapshot:
                 path.unlink(missing_ok=True)

@@ -251,15 +251,15 @@ def _answers(url: str, identity: Path | None = None) -> bool:
 
 
 def _play_device_plugins(kubeconfig: Path) -> NoReturn:
-    # Here and not above: the client library takes more than a second to import, and the cluster is ready without it.
-    from twin.nodes.access import client_for
+    # Here and not above: they import the catalog of instance types, and the cluster is ready without it.
+    from twin.nodes.access import ApiServer
     from twin.nodes.device_plugin import advertise_gpus
 
-    client = client_for(kubeconfig)
+    server = ApiServer(kubeconfig)
     failing = False
     while True:
         try:
-            advertise_gpus(client)
+            advertise_gpus(server)
             failing = False
         except Exception as error:  # whatever one round meets, the next one tries again; said once
             if not failing:

@@ -4,13 +4,15 @@ A node has the sizes of its EC2 type, and the labels and taints of EKS and of it
 GPUs are offered only while NVIDIA's device plugin runs on it. What a pod does on a GPU is twin/engine's matter.
 """
 
-from twin.nodes.access import client_for
+from twin.nodes.access import ApiError, ApiServer, client_for
 from twin.nodes.device_plugin import advertise_gpus
 from twin.nodes.instance_types import Ec2InstanceType, UnknownInstanceTypeError, describe
 from twin.nodes.membership import join, leave, terminate, wait_ready
 from twin.nodes.node import Instance, Taint, node_object
 
 __all__ = [
+    "ApiError",
+    "ApiServer",
     "Ec2InstanceType",
     "Instance",
     "Taint",

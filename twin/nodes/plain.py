@@ -9,9 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from kubernetes.client import CoreV1Api
-
 from twin.cluster.components import TWIN_NODE_ANNOTATION
+from twin.nodes.access import ApiServer
 from twin.nodes.device_plugin import GPU_RESOURCE
 from twin.nodes.node import KUBELET_VERSION
 
@@ -28,10 +27,10 @@ class PlainNode:
     taints: tuple[str, ...] = ()
 
 
-def join_plain(client: Any, nodes: Iterable[PlainNode]) -> None:
-    """Register the nodes. Raises `ApiException` where the API server refuses one."""
+def join_plain(server: ApiServer, nodes: Iterable[PlainNode]) -> None:
+    """Register the nodes. Raises `ApiError` where the API server refuses one."""
     for node in nodes:
-        CoreV1Api(client).create_node(plain_object(node))
+        server.create("/api/v1/nodes", plain_object(node))
 
 
 def plain_object(node: PlainNode) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -55,29 +54,23 @@ class Cluster:
     """A cluster is read through its API server. Close it."""
 
     def __init__(self, kubeconfig: Path) -> None:
-        from kubernetes import client  # takes half a second to import
+        from twin.nodes import ApiServer
 
-        from twin import nodes
-
-        self._client = nodes.client_for(kubeconfig)
-        self._core = client.CoreV1Api(self._client)
-        self._discovery = client.DiscoveryV1Api(self._client)
-        self._networking = client.NetworkingV1Api(self._client)
-        self._custom = client.CustomObjectsApi(self._client)
+        self._server = ApiServer(kubeconfig)
 
     def read(self) -> Objects:
         """Return the objects of this moment. Raises `ClusterAwayError`."""
         return Objects(
-            pods=_items(self._core.list_pod_for_all_namespaces),
-            services=_items(self._core.list_service_for_all_namespaces),
-            slices=_items(self._discovery.list_endpoint_slice_for_all_namespaces),
-            policies=_items(self._networking.list_network_policy_for_all_namespaces),
-            namespaces=_items(self._core.list_namespace),
+            pods=self._items("/api/v1/pods"),
+            services=self._items("/api/v1/services"),
+            slices=self._items("/apis/discovery.k8s.io/v1/endpointslices"),
+            policies=self._items("/apis/networking.k8s.io/v1/networkpolicies"),
+            namespaces=self._items("/api/v1/namespaces"),
         )
 
     def config_map(self, namespace: str, name: str) -> dict[str, bytes] | None:
         """Return the entries of a ConfigMap."""
-        found = _found(self._core.read_namespaced_config_map, name, namespace)
+        found = self._found(f"/api/v1/namespaces/{namespace}/configmaps/{name}")
         if found is None:
             return None
         texts = {key: text.encode() for key, text in (found.get("data") or {}).items()}
@@ -85,37 +78,35 @@ class Cluster:
 
     def secret(self, namespace: str, name: str) -> dict[str, bytes] | None:
         """Return the entries of a Secret."""
-        found = _found(self._core.read_namespaced_secret, name, namespace)
+        found = self._found(f"/api/v1/namespaces/{namespace}/secrets/{name}")
         return None if found is None else _decoded(found.get("data"))
 
     def provider_class(self, namespace: str, name: str) -> Object | None:
         """Return a SecretProviderClass."""
-        kind = ("secrets-store.csi.x-k8s.io", "v1", namespace, "secretproviderclasses", name)
-        return _found(self._custom.get_namespaced_custom_object, *kind)
+        group = "secrets-store.csi.x-k8s.io/v1"
+        return self._found(f"/apis/{group}/namespaces/{namespace}/secretproviderclasses/{name}")
 
     def close(self) -> None:
         """Close the connections."""
-        self._client.close()
+        self._server.close()
 
+    def _items(self, path: str) -> tuple[Object, ...]:
+        found = self._found(path)
+        return tuple(found["items"]) if found is not None else ()
 
-def _items(ask: Any) -> tuple[Object, ...]:
-    found = _found(ask)
-    return tuple(found["items"]) if found is not None else ()
+    def _found(self, path: str) -> Object | None:
+        from urllib3.exceptions import HTTPError
 
+        from twin.nodes import ApiError
 
-def _found(ask: Any, *arguments: str) -> Object | None:
-    from kubernetes.client.exceptions import ApiException
-    from urllib3.exceptions import HTTPError
-
-    try:
-        answer: Object = json.loads(ask(*arguments, _preload_content=False).data)
-    except ApiException as error:
-        if error.status == 404:
-            return None
-        raise ClusterAwayError(f"the API server refuses: {error.status} {error.reason}") from error
-    except HTTPError as error:
-        raise ClusterAwayError(f"the API server does not answer: {type(error).__name__}") from error
-    return answer
+        try:
+            return self._server.read(path)
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise ClusterAwayError(f"the API server refuses: {error}") from error
+        except HTTPError as error:
+            raise ClusterAwayError(f"the API server does not answer: {type(error).__name__}") from error
 
 
 def _decoded(entries: dict[str, str] | None) -> dict[str, bytes]:
