@@ -86,7 +86,7 @@ LIVES = (
         "11.",
         "pulumi preview --expect-no-changes --stack prod",
         f"{FIRST}::test_a_preview_after_up_shows_no_change",
-        '"second preview"] = pulumi.preview()',
+        '"last preview"] = pulumi.preview()',
     ),
     Lived(
         "Scaling",
@@ -117,7 +117,7 @@ LIVES = (
     Lived(
         "After a kill",
         "PULUMI_K8S_DELETE_UNREACHABLE=true pulumi refresh --stack prod",
-        "tests/twin/test_twin_engine.py::test_a_kill_inside_a_rollout_and_the_end_of_the_cluster",
+        "tests/twin/test_twin_engine.py::test_the_whole_line_on_a_real_control_plane",
         'PULUMI_K8S_DELETE_UNREACHABLE"] = "true"',
     ),
     Lived(

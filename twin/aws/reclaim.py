@@ -74,16 +74,16 @@ def _drained(store: Store, cluster: str, region: str, names: list[str]) -> list[
     from twin import nodes
 
     seconds = NOTICE_MINUTES * float(os.environ.get(MINUTE_VARIABLE) or 0) or UNPACED_S
-    client = nodes.client_for(kubeconfig)
+    server = nodes.ApiServer(kubeconfig)
 
     def leaves(name: str) -> bool:
-        return nodes.leave(client, name, seconds)
+        return nodes.leave(server, name, seconds)
 
     try:
         with ThreadPoolExecutor(max_workers=len(names)) as pool:
             drained = dict(zip(names, pool.map(leaves, names), strict=True))
     finally:
-        client.close()
+        server.close()
     return sorted(name for name, whole in drained.items() if not whole)
 
 
