@@ -31,6 +31,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from benchmarks.peers.allocation import Allocation, counted, draw, shares, slices, whole
@@ -92,10 +93,10 @@ def priced() -> list[tuple[Gpu, float]]:
     return [(catalog.gpus[key], usd[key]) for key in GPUS]
 
 
-def timed(run: Callable[[], tuple[float, bool]]) -> Solved:
+def timed(run: Callable[[Allocation], tuple[float, bool]], problem: Allocation) -> Solved:
     """What a formulation finds, with its processor seconds."""
     began = time.process_time()
-    usd, proven = run()
+    usd, proven = run(problem)
     return Solved(usd, proven, time.process_time() - began)
 
 
@@ -116,7 +117,7 @@ def of_question(problem: Allocation) -> tuple[float, bool]:
 def of_peer(python: Path | None, problem: Allocation, limit_s: float) -> Solved:
     """Mélange's own program, solved by its solver, or by HiGHS where that could not be had."""
     if python is None:
-        return timed(lambda: of_program(slices, problem, FEW_NODES))
+        return timed(partial(of_program, slices, nodes=FEW_NODES), problem)
     said = ask(python, [json.dumps({**asdict(problem), "limit_s": limit_s})], WORKER).answers[0]
     usd = float("inf") if said["usd"] is None else float(said["usd"])
     return Solved(usd, bool(said["proven"]), float(said["seconds"]))
@@ -174,11 +175,11 @@ def main() -> int:
         for seed in range(options.seeds):
             problem = draw(seed, rate, gpus)
             ours = {
-                "shares": timed(lambda p=problem: of_program(shares, p)),
-                "whole": timed(lambda p=problem: of_question(p)),
+                "shares": timed(partial(of_program, shares), problem),
+                "whole": timed(of_question, problem),
             }
             if options.counted:
-                ours["counted"] = timed(lambda p=problem: of_program(counted, p))
+                ours["counted"] = timed(partial(of_program, counted), problem)
             line = Line(f"{rate:g}/s, seed {seed}", of_peer(python, problem, options.limit), ours)
             if not lines:
                 names = "".join(f"  {name:>42}" for name in line.ours)

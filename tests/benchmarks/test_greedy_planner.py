@@ -44,13 +44,18 @@ def asked(flows: tuple[Flow, ...], classes: tuple[ReplicaClass, ...]) -> Questio
     return Question(level_hours=(NIGHT, DAY), flows=flows, classes=classes, apis=(), platform_usd=100.0)
 
 
+def is_plan(plan: Greedy | None, usd: float, replicas: dict[str, int]) -> bool:
+    """Say whether a plan costs so much and buys these replicas."""
+    return plan is not None and plan.usd == pytest.approx(usd) and plan.replicas == replicas
+
+
 A, B = ("a", 0), ("b", 0)
 
 
 def test_it_takes_as_many_replicas_as_the_peak_asks_for() -> None:
     k = pool("k", "X", 1.0, {A: 2.0})
     plan = greedy(asked((flow("a", 1.0, 4.1),), (k,)), "X")
-    assert plan == Greedy("X", pytest.approx(2 * HOURS_PER_MONTH + 5 + 100), {"k": 3})
+    assert is_plan(plan, 2 * HOURS_PER_MONTH + 5 + 100, {"k": 3})
     exact = greedy(asked((flow("a", 1.0, 4.0),), (k,)), "X")
     assert exact is not None
     assert exact.replicas == {"k": 2}
@@ -60,10 +65,12 @@ def test_what_no_api_helps_stands_the_loss_of_a_node() -> None:
     k = pool("k", "X", 1.0, {A: 2.0}, exclusive=True)
     question = asked((flow("a", 1.0, 1.5),), (k,))
     plan = greedy(question, "X")
-    assert plan == Greedy("X", pytest.approx(2 * HOURS_PER_MONTH + 5 + 100), {"k": 3})
+    assert is_plan(plan, 2 * HOURS_PER_MONTH + 5 + 100, {"k": 3})
     answer = solve(question)
     assert isinstance(answer, Answer)
-    assert (answer.usd_per_month, answer.replicas) == (pytest.approx(plan.usd), plan.replicas)
+    assert plan is not None
+    assert answer.usd_per_month == pytest.approx(plan.usd)
+    assert answer.replicas == plan.replicas
     without = greedy(replace(question, survives_a_node=False), "X")
     assert without is not None
     assert without.replicas == {"k": 1}
@@ -73,9 +80,9 @@ def test_pools_share_nodes_and_routes_share_a_pool() -> None:
     apart = (pool("for-a", "X", 1.0, {A: 2.0}), pool("for-b", "X", 1.0, {B: 2.0}))
     flows = (flow("a", 1.0, 1.0), flow("b", 1.0, 1.0))
     both = greedy(asked(flows, apart), "X")
-    assert both == Greedy("X", pytest.approx(HOURS_PER_MONTH + 10 + 100), {"for-a": 1, "for-b": 1})
+    assert is_plan(both, HOURS_PER_MONTH + 10 + 100, {"for-a": 1, "for-b": 1})
     one = greedy(asked(flows, (pool("k", "X", 1.0, {A: 2.0, B: 2.0}),)), "X")
-    assert one == Greedy("X", pytest.approx(HOURS_PER_MONTH + 5 + 100), {"k": 1})
+    assert is_plan(one, HOURS_PER_MONTH + 5 + 100, {"k": 1})
 
 
 def test_a_type_falls_that_serves_not_all_or_that_a_quota_does_not_hold() -> None:
