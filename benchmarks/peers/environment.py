@@ -1,6 +1,6 @@
 """The peer in a virtual environment of its own, and one process in it that answers questions.
 
-    $XDG_CACHE_HOME/spillway/peers/NAME-VERSION      ~/.cache without that variable; about 1 GB with all that it needs
+    $XDG_CACHE_HOME/spillway/peers/NAME-VERSION      ~/.cache without that variable; at most 1 GB with all that it needs
 
 The environment is made once for each release and is never ours. Making it needs a package index.
 """
@@ -62,11 +62,14 @@ def python_of(requirement: str, folder: Path) -> Path:
     return python
 
 
-def ask(python: Path, questions: Sequence[str]) -> PeerAnswers:
-    """The answers of one process to all questions, which are lines of JSON. Raises NoPeer."""
+def ask(python: Path, questions: Sequence[str], worker: Path | None = None) -> PeerAnswers:
+    """The answers of one process to all questions, which are lines of JSON. Raises NoPeer.
+
+    worker: the program that answers; the one that predicts times, where none is named.
+    """
     environment = {**os.environ, "RAYON_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(
-        [str(python), "-I", str(WORKER)],
+        [str(python), "-I", str(worker or WORKER)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
