@@ -46,7 +46,7 @@ def _privacy(environment: Environment) -> tuple[str, str, Environment] | str:
 
 def _reserve(environment: Environment) -> tuple[str, str, Environment] | str:
     if not environment.reserve.node and not environment.reserve.zone:
-        return "a reserve costs nothing: `reserve.node` is false"
+        return "a reserve costs nothing: none is asked for"
     return "reserve", "the loss of no node planned for", what_ifs.without_reserve(environment)
 
 

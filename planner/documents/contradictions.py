@@ -65,6 +65,9 @@ def _zones(document: Document) -> Iterator[Problem]:
 def _way_out(document: Document) -> Iterator[Problem]:
     """Require a way out of each zone where the plan must stand the loss of one: APIs are then the reserve."""
     path = ("reserve", "zone")
+    if value_at(document.value, path) is True and value_at(document.value, ("platform", "cluster")) is not None:
+        message = "`reserve.zone`: in which zones the nodes of a cluster stand that is there already is not known"
+        yield Problem("ENV005", message, document.key(path), "leave it out; `reserve.node` counts there too")
     made = value_at(document.value, ("platform", "cluster")) is None
     made = made and value_at(document.value, ("platform", "network", "vpc")) is None
     if value_at(document.value, path) is True and made and value_at(document.value, ("platform", "nat")) != "per-zone":

@@ -37,6 +37,8 @@ For a cluster that is there already it is an assumption."""
 MACHINE_SECONDS = 900.0
 """Time from the order of a machine to the first container on it, seconds: it boots, joins, and pulls some 10 GiB of
 image. This is an assumption on the slow side; where AWS has no machine to give, it takes longer."""
+OWN_SITE = "site"
+"""Stands for the zones of nodes that are there already, of which no plan knows."""
 MATTERS = 5e-6
 """Share of requests below which it makes no difference whether an account is there."""
 WORDS = {"node": "the loss of a machine", "zone": "the loss of a zone", "region": "the loss of the region"}
@@ -119,7 +121,7 @@ def _setting(
             loading = max((float(p.load_seconds) for p in pools if placed.replicas.get(p.name)), default=0.0)
             hours = (DETECTION_SECONDS + MACHINE_SECONDS + loading) / 3600
             down = unavailable(row.per_hour, hours)
-            kinds.append(NodeKind(group.name, placed.nodes, placed.replicas, group.zones or ("",), down))
+            kinds.append(NodeKind(group.name, placed.nodes, placed.replicas, group.zones or (OWN_SITE,), down))
     accounts = {
         api.provider: Account(
             row.uptime if (row := failures.get(f"{APIS}/{api.provider}")) is not None else None,
@@ -131,8 +133,8 @@ def _setting(
     return Setting(
         hours=tuple(float(level.hours) for level in levels),
         kinds=tuple(kinds),
-        zone_down=failures[ZONE].down if kinds else 0.0,
-        region_down=failures[REGION].down if kinds else 0.0,
+        zone_down=failures[ZONE].down if any(group.zones for group in groups) else 0.0,
+        region_down=failures[REGION].down if any(group.zones for group in groups) else 0.0,
         accounts=accounts,
         flows=tuple(flow for route in routes for flow in _flows(route, levels, pools, apis)),
     )
@@ -206,6 +208,8 @@ def _assumed(groups: Sequence[NodeGroup], failures: Mapping[str, FailureRow]) ->
         told.append(
             f"nobody publishes how often {' and '.join(gpus)} machines fail, and {other} machines stand for them"
         )
+    if any(not group.zones for group in groups):
+        told.append("how often the whole site of the cluster fails is not known, and is left out")
     if any(group.spot for group in groups):
         told.append("spot machines count as others: how often AWS takes them back is not known")
     return told

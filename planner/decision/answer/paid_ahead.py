@@ -7,6 +7,7 @@ others that are paid for already, and takes no new commitment that would outlast
 from __future__ import annotations
 
 import calendar
+from collections.abc import Iterable, Iterator
 from datetime import date
 
 from planner.domain.environment import Environment, ExistingMachines
@@ -16,9 +17,12 @@ from planner.plan.plan import Plan
 _MONTHS = {each.key: each.months for each in COMMITMENTS}
 
 
-def with_paid_ahead(environment: Environment, plan: Plan, day: date) -> Environment:
-    """Return the environment as it stands on a day inside the horizon of a plan, which its first day has made."""
-    start = environment.horizon.start
+Taken = tuple[date, Plan]
+"""A day on which a plan begins, and the plan: its commitments are taken on that day."""
+
+
+def with_paid_ahead(environment: Environment, taken: Iterable[Taken], day: date) -> Environment:
+    """Return the environment as it stands on a day inside the horizon, after the plans that began before."""
     machines = tuple(
         ExistingMachines(
             instance_type=group.instance_type,
@@ -26,6 +30,7 @@ def with_paid_ahead(environment: Environment, plan: Plan, day: date) -> Environm
             usd_per_hour=f"${line.unit_price}",  # as a file states money
             source=f"{key} from {start.isoformat()} on; {line.source}",
         )
+        for start, plan in taken
         for group in plan.node_groups
         for key, count in group.committed.items()
         if day < later(start, _MONTHS[key])
@@ -33,10 +38,16 @@ def with_paid_ahead(environment: Environment, plan: Plan, day: date) -> Environm
         if line.component == group.name and line.price.endswith(f"/{key}")
     )
     bound = {each.term for each in COMMITMENTS if later(day, each.months) > environment.horizon.end}
-    changes = {f"reserved_{term}": False for term in bound}
-    purchase = environment.purchase.model_copy(update=changes)
+    purchase = environment.purchase.model_copy(update={f"reserved_{term}": False for term in bound})
     hardware = environment.hardware.model_copy(update={"existing": (*environment.hardware.existing, *machines)})
     return environment.model_copy(update={"purchase": purchase, "hardware": hardware})
+
+
+def ends(taken: Iterable[Taken]) -> Iterator[tuple[date, str]]:
+    """Yield the days on which commitments of these plans end, each with the commitment's key."""
+    for start, plan in taken:
+        for key in sorted({key for group in plan.node_groups for key in group.committed}):
+            yield later(start, _MONTHS[key]), key
 
 
 def later(day: date, months: int) -> date:

@@ -4,6 +4,7 @@ The plan is made with the hosted models that serve, and the prices that hold, wh
 asked again for every day inside the horizon
 
 - on which a model ends that the plan, or the phase before, may use: without the models that have ended by then;
+- on which a commitment that the plan counts on ends;
 - on which something that the team has agreed begins or ends, and moves a price of the bill of the phase before, or
   lowers one of another candidate: at the prices of that day.
 
@@ -13,15 +14,16 @@ plan one day. What is told of phases is the business of `phase_verdicts`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
-from planner.decision.answer.paid_ahead import with_paid_ahead
+from planner.decision.answer.paid_ahead import Taken, ends, with_paid_ahead
 from planner.decision.choice.choice import mode_of
 from planner.decision.inputs import Inputs
 from planner.domain.agreements import repriced, turn_words
 from planner.domain.apis import catalog_key
+from planner.domain.purchases import SPOT
 from planner.plan.phases import Phase, PhaseRoute
 from planner.plan.plan import Plan
 from planner.plan.traffic import PlannedRoute
@@ -55,17 +57,18 @@ def phases(plan: Plan, inputs: Inputs, replan: Replan, weighed: Collection[str] 
     """
     horizon = inputs.environment.horizon
     found = [_phase(plan, _empty(Turn(horizon.start, (), ())))]
-    now, since = plan, horizon.start
-    while (turn := _next_turn(_used(plan) | _used(now), now, inputs, weighed, since)) is not None:
+    now, since, taken = plan, horizon.start, [(horizon.start, plan)]
+    while (turn := _next_turn(_used(plan) | _used(now), now, inputs, weighed, since, taken)) is not None:
         since = turn.day
         try:
-            environment = with_paid_ahead(inputs.environment, plan, turn.day)
+            environment = with_paid_ahead(inputs.environment, taken, turn.day)
             asked = replace(inputs, environment=environment, catalog=inputs.catalog.on(turn.day), prior=plan)
             after = replan(asked)
         except Problems as refusal:
             why = "; ".join(dict.fromkeys(problem.message for problem in refusal.problems))
             found.append(_empty(turn).model_copy(update={"why_not": why}))
             break
+        taken.append((turn.day, after))
         if turn.ended or after.cost.usd_per_month != now.cost.usd_per_month:
             found.append(_phase(after, _empty(turn)))
         now = after
@@ -74,19 +77,31 @@ def phases(plan: Plan, inputs: Inputs, replan: Replan, weighed: Collection[str] 
     return tuple(whole) if len(found) > 1 else ()
 
 
-def _next_turn(used: Collection[str], now: Plan, inputs: Inputs, weighed: Collection[str], since: date) -> Turn | None:
-    """Return the first day after another on which a used model ends or a price changes; None without any.
+def _next_turn(
+    used: Collection[str],
+    now: Plan,
+    inputs: Inputs,
+    weighed: Collection[str],
+    since: date,
+    taken: Sequence[Taken],
+) -> Turn | None:
+    """Return the first day after another on which a used model or a commitment ends or a price changes; None without
+    any.
 
-    used: keys of hosted models. now: the plan that holds on the day `since`.
+    used: keys of hosted models. now: the plan that holds on the day `since`. taken: all plans so far, with their days.
     """
     horizon, agreements = inputs.environment.horizon, inputs.catalog.agreements
     ending = [row for row in inputs.catalog.apis if row.key in used and row.ends_within(horizon.start, horizon.end)]
     day = min((row.retires for row in ending if row.retires is not None and row.retires > since), default=horizon.end)
     billed = {line.price for line in now.cost.lines}
+    billed |= {f"{key}/{zone}" for key in billed if key.endswith(f"/{SPOT}") for zone in now.platform.zones}
     moved: tuple[str, ...] = ()
+    over = min((each for each in ends(taken) if each[0] > since), default=None)
+    if over is not None and over[0] < day:
+        day, moved = over[0], (f"{over[1]} ends",)
     for turn in agreements.turns(since, horizon.end) if agreements else ():
-        if turn <= day and (moved := _moved(inputs, billed, weighed, since, turn)):
-            day = turn
+        if turn <= day and (changed := _moved(inputs, billed, weighed, since, turn)):
+            day, moved = turn, (*changed, *moved) if turn == day else changed
             break
     if day >= horizon.end:
         return None

@@ -74,8 +74,9 @@ def _committed(solved: Solved) -> Iterator[Verdict]:
     if taken:
         told = "; ".join(_bought(solved, name, each, count) for (name, each), count in sorted(taken.items()))
         yield Verdict(name="commitments", state="pass", message=f"buy before the machines start: {told}")
-    elif solved.pools:
-        yield Verdict(name="commitments", state="pass", message=f"none is bought: {_why_none(solved, allowed)}")
+    else:
+        why = _why_none(solved, allowed) if solved.pools else "the plan hosts nothing itself"
+        yield Verdict(name="commitments", state="pass", message=f"none is bought: {why}")
 
 
 def _bought(solved: Solved, instance_type: str, commitment: Commitment, count: int) -> str:
@@ -103,5 +104,6 @@ def _why_none(solved: Solved, allowed: tuple[Commitment, ...]) -> str:
     if len(gaps) == len(types) * len(allowed):
         first = gaps[0].message
         return first if len(gaps) == 1 else f"{first}; and {len(gaps) - 1} more have no price"
-    existing = sum(solved.existing.count(group) for group in solved.groups)
-    return "all machines are there already or spot" if existing else "no commitment costs less than what is bought"
+    if not any(solved.on_demand(group) for group in solved.groups):
+        return "all machines are there already or spot"
+    return "no commitment costs less than what is bought"

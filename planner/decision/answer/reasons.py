@@ -130,6 +130,8 @@ def _spill_reason(solved: Solved, route: RouteDemand) -> str:
     spill = f"{share:.1%} of its requests go to the API ({where}) for ${usd:,.0f} a month"
     nodes = [pool.replica_class for pool in solved.pools_of(route.name)]
     cheapest = min(nodes, key=lambda k: (k.usd_per_node_hour, k.name))
+    words = "on demand " if len(set(cheapest.purchases_usd_per_hour)) > 1 else ""
     if not cheapest.may_buy:
         return f"{spill}; no more {cheapest.instance_type} can be bought"
-    return f"{spill}; one more {cheapest.instance_type} would cost ${cheapest.usd_per_node_hour * HOURS_PER_MONTH:,.0f}"
+    more_usd = cheapest.usd_per_node_hour * HOURS_PER_MONTH
+    return f"{spill}; one more {cheapest.instance_type} {words}would cost ${more_usd:,.0f}"

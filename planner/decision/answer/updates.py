@@ -4,28 +4,27 @@
 
 EKS starts up to two new nodes in each zone before it ends old ones (its strategy DEFAULT, one node unavailable at a
 time). An upgrade renews all groups at once, so that their surges add up within a family. Spot nodes are renewed in the
-same way, and count against a quota of their own, which is not looked at. A quota that is not stated holds everything
-here; a verdict names it.
+same way, and count against a quota of their own. A quota that is not stated holds everything here; a verdict names
+it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from planner.domain.buying import SPOT_QUOTA
 from planner.plan.fleet import NodeGroup
 from planner.plan.review import Verdict
 
 
 def with_updates(groups: Sequence[NodeGroup], quotas: Mapping[str, int]) -> tuple[NodeGroup, ...]:
     """Return the groups in their order, each with its way of renewal. Small surges are given room first."""
-    room = {family: quota - sum(_vcpus(group) for group in _of(groups, family)) for family, quota in quotas.items()}
+    room = {name: quota - sum(_vcpus(group, name) for group in groups) for name, quota in quotas.items()}
     minimal = set()
     for group in sorted(groups, key=lambda group: (surge_vcpus(group), group.name)):
-        family = group.quota_family
-        if family not in room:
-            continue
-        if surge_vcpus(group) <= room[family]:
-            room[family] -= surge_vcpus(group)
+        used = [name for name in room if _vcpus(group, name)]
+        if all(surge_vcpus(group) <= room[name] for name in used):
+            room |= {name: room[name] - surge_vcpus(group) for name in used}
         else:
             minimal.add(group.name)
     return tuple(group.model_copy(update={"update": "minimal"}) if group.name in minimal else group for group in groups)
@@ -53,9 +52,8 @@ def surge_vcpus(group: NodeGroup) -> int:
     return 2 * len(group.zones) * group.vcpus_per_node
 
 
-def _vcpus(group: NodeGroup) -> int:
-    return (group.max_nodes - group.spot) * group.vcpus_per_node
-
-
-def _of(groups: Sequence[NodeGroup], family: str) -> list[NodeGroup]:
-    return [group for group in groups if group.quota_family == family]
+def _vcpus(group: NodeGroup, quota: str) -> int:
+    """Return the vCPUs of a group that count against a quota: of its family, on demand or as spot."""
+    if group.quota_family != quota.removesuffix(SPOT_QUOTA):
+        return 0
+    return (group.spot if quota.endswith(SPOT_QUOTA) else group.max_nodes - group.spot) * group.vcpus_per_node

@@ -34,6 +34,7 @@ class Host:
     usd_per_existing_hour: what using one of these costs, USD an hour: its disk.
     usd_per_spot_hour: cost of a spot machine with its disk, USD an hour; None where a plan buys none.
     commitments: cost of a machine under each commitment with its disk, USD an hour, by the commitment's key, sorted.
+    zones: zones that sell it; 1 where nothing depends on them.
     """
 
     offering: Offering
@@ -44,6 +45,7 @@ class Host:
     usd_per_existing_hour: float = 0.0
     usd_per_spot_hour: float | None = None
     commitments: tuple[tuple[str, float], ...] = ()
+    zones: int = 1
 
     def least_usd_per_hour(self, exclusive: bool) -> float:
         """Return the least that a machine costs that is bought, with its disk, USD an hour. Exclusive ones are never
@@ -71,20 +73,25 @@ class Hosts:
 
 
 def hosts(
-    offerings: Offerings, existing: Mapping[str, int], rules: MachineRules, disk_usd_per_hour: float
+    offerings: Offerings,
+    existing: Mapping[str, int],
+    rules: MachineRules,
+    disk_usd_per_hour: float,
+    by_zone: bool = False,
 ) -> tuple[Hosts, tuple[Omission, ...]]:
     """Return the instance types that may carry replicas, and omissions of the others.
 
-    These are the cheapest of each number of GPUs, among those that have enough CPU and memory and that the rules treat
-    alike, and the existing ones.
+    These are, of each number of GPUs, those than which no other is as cheap in every way of buying, among those that
+    have enough CPU and memory and that the rules treat alike; and the existing ones.
 
     offerings: what may be bought, which is sold in the environment's zones and has a price; and what is there already.
     existing: number of machines that are there already, by instance type.
     rules: which routes a machine may serve.
     disk_usd_per_hour: cost of the disk of a node, USD an hour.
+    by_zone: whether it counts in how many zones a machine is sold.
     """
     omissions: list[Omission] = []
-    best: dict[tuple[str, int, frozenset[str], frozenset[str]], Offering] = {}
+    best: dict[tuple[str, int, frozenset[str], frozenset[str]], list[Offering]] = {}
     taken: set[tuple[str, int]] = set()
     found: dict[str, list[Host]] = {}
     for offering in sorted(offerings, key=_by_price):
@@ -99,18 +106,34 @@ def hosts(
         omissions += rules.ruled_out(instance, candidate)
         if not routes:
             continue
-        if key in best and instance.key not in existing:
-            omissions.append(Omission(candidate, Dominated(Candidate(instance_type=best[key].instance.key))))
+        better = next((other for other in best.get(key, ()) if _is_as_good(other, offering, by_zone)), None)
+        if better is not None and instance.key not in existing:
+            omissions.append(Omission(candidate, Dominated(Candidate(instance_type=better.instance.key))))
         else:
-            best.setdefault(key, offering)
-            host = _host(offering, routes, key[:2] not in taken, existing, disk_usd_per_hour)
+            best.setdefault(key, []).append(offering)
+            host = _host(offering, routes, key[:2] not in taken, existing, disk_usd_per_hour, by_zone)
             found.setdefault(offering.gpu.key, []).append(host)
             taken.add(key[:2])
     return Hosts({gpu: _in_order(each) for gpu, each in found.items()}), tuple(omissions)
 
 
+def _is_as_good(other: Offering, offering: Offering, by_zone: bool) -> bool:
+    """Say whether another offering that costs no more on demand is as cheap in every other way, in as many zones."""
+    if by_zone and len(other.zones) < len(offering.zones):
+        return False
+    if offering.spot is not None and (other.spot is None or other.spot.usd > offering.spot.usd):
+        return False
+    prices = {commitment: price.usd for commitment, price in other.committed}
+    return all(each in prices and prices[each] <= price.usd for each, price in offering.committed)
+
+
 def _host(
-    offering: Offering, routes: frozenset[str], is_cheapest: bool, existing: Mapping[str, int], disk_usd_per_hour: float
+    offering: Offering,
+    routes: frozenset[str],
+    is_cheapest: bool,
+    existing: Mapping[str, int],
+    disk_usd_per_hour: float,
+    by_zone: bool,
 ) -> Host:
     price, name = offering.price, offering.instance.key
     return Host(
@@ -122,6 +145,7 @@ def _host(
         usd_per_existing_hour=disk_usd_per_hour if name in existing or offering.committed else 0.0,
         usd_per_spot_hour=None if offering.spot is None else float(offering.spot.usd) + disk_usd_per_hour,
         commitments=tuple(sorted((c.key, float(p.usd) + disk_usd_per_hour) for c, p in offering.committed)),
+        zones=max(1, len(offering.zones)) if by_zone else 1,
     )
 
 

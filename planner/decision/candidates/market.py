@@ -7,7 +7,7 @@ everything that falls. `ask` turns the market into the plain numbers of the prog
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from planner.decision.candidates.buyable import buyable, candidate
@@ -34,7 +34,7 @@ from planner.decision.candidates.screening import (
 )
 from planner.decision.candidates.self_hosted import SelfHosted, self_hosted_classes, stands_for
 from planner.decision.candidates.shapes import Shape, Tenancy, shapes
-from planner.decision.choice.question import BandKey, Flow, Question
+from planner.decision.choice.question import BandKey, Flow, Question, ReplicaClass
 from planner.decision.inputs import Inputs
 from planner.domain.apis import catalog_key
 from planner.domain.catalog import AcceptedEntry, Catalog
@@ -157,7 +157,8 @@ def survey(
         asked.routes, catalog, offerings.gpus(), tenancy, rights, rules, remembered, environment.models
     )
     existing = existing_counts(environment.hardware.existing)
-    machines, host_omissions = hosts(offerings, existing, rules, disk_usd_per_hour)
+    by_zone = environment.reserve.zone or environment.purchase.spot_share > 0
+    machines, host_omissions = hosts(offerings, existing, rules, disk_usd_per_hour, by_zone)
     bare = Market(
         demand=asked,
         ruler=judge,
@@ -256,7 +257,7 @@ def ask(environment: Environment, market: Market) -> Question:
     return Question(
         level_hours=tuple(float(level.hours) for level in market.demand.levels),
         flows=flows,
-        classes=tuple(c.replica_class for c in market.classes),
+        classes=tuple(_with_helped_spot(c.replica_class, spillable) for c in market.classes),
         apis=tuple(api.option for api in market.apis),
         platform_usd=float(sum(line.usd_per_month for line in market.cluster)),
         quotas={family: float(quota) for family, quota in environment.quotas.items()},
@@ -267,6 +268,12 @@ def ask(environment: Environment, market: Market) -> Question:
         existing_usd=existing_usd(environment.hardware.existing),
         spot_share=environment.purchase.spot_share,
     )
+
+
+def _with_helped_spot(k: ReplicaClass, spillable: Collection[BandKey]) -> ReplicaClass:
+    """Return a class without spot nodes where it serves a band that no API helps when AWS takes them back."""
+    is_helped = k.usd_per_spot_hour is None or k.capacity.keys() <= set(spillable)
+    return k if is_helped else replace(k, usd_per_spot_hour=None)
 
 
 def _needed_prices(

@@ -39,7 +39,7 @@ def without_dominated(
 
     A class that is `preferred` falls only to one that is preferred by the same bands.
     """
-    rivals: dict[tuple[str, bool, str], list[SelfHosted]] = {}
+    rivals: dict[tuple[str, bool, str, str], list[SelfHosted]] = {}
     for candidate in classes:
         rivals.setdefault(_kind(candidate.replica_class), []).append(candidate)
     best, omissions, fans = [], [], preferred or {}
@@ -101,19 +101,19 @@ def leaders(classes: Sequence[SelfHosted], shares: Mapping[BandKey, float]) -> f
     return frozenset(ranking[0] for ranking in _rankings([c.replica_class for c in classes], shares) if ranking)
 
 
-def _kind(k: ReplicaClass) -> tuple[str, bool, str]:
+def _kind(k: ReplicaClass) -> tuple[str, bool, str, str]:
     """Return what two classes must have in common so that one may take the other's place.
 
-    A route uses one model: another one may be needed for its other bands.
+    A route uses one model: another one may be needed for its other bands. Spot is a share of the machines of a GPU.
     """
-    return k.model, k.exclusive, k.quota_family
+    return k.model, k.exclusive, k.quota_family, k.gpu if k.usd_per_spot_hour is not None else ""
 
 
 def _costs(k: ReplicaClass) -> tuple[float, ...]:
-    """Return the USD an hour of a replica, of a replica and of a node in each way of buying one, and the vCPUs of a
-    replica."""
+    """Return the USD an hour of a replica, of a replica and of a node in each way of buying one, the vCPUs of a
+    replica, and its zones, of which more are better."""
     share, ways = k.gpus_per_replica / k.gpus_per_node, k.purchases_usd_per_hour
-    return _per_replica(k), *(usd * share for usd in ways), *ways, k.vcpus_per_node * share
+    return _per_replica(k), *(usd * share for usd in ways), *ways, k.vcpus_per_node * share, -float(k.zones)
 
 
 def _dominates(a: ReplicaClass, b: ReplicaClass) -> bool:

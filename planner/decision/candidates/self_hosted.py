@@ -127,6 +127,6 @@ def _replica_class(replica: Replica, host: Host, storage_usd_per_gb: float) -> R
         may_buy=host.offering.price is not None,
         gpu=shape.gpu.key,
         usd_per_spot_hour=host.usd_per_spot_hour if shape.tenancy == "shared" else None,
-        zones=len(host.offering.zones),
+        zones=host.zones,
         commitments=host.commitments,
     )

@@ -47,10 +47,10 @@ def covered_types(question: Question) -> dict[str, ReplicaClass]:
 
 
 def spot_groups(question: Question) -> dict[str, list[ReplicaClass]]:
-    """Return the node groups that may have spot nodes, with the classes that may stand on each."""
+    """Return the node groups that may have spot nodes, with the classes that may stand on each: all of these may."""
     if not question.spot_share:
         return {}
-    return {g: some for g, some in groups(question).items() if some[0].usd_per_spot_hour is not None}
+    return {g: some for g, some in groups(question).items() if all(k.usd_per_spot_hour is not None for k in some)}
 
 
 def least_usd(question: Question, k: ReplicaClass) -> float:

@@ -312,6 +312,11 @@ def _spot_share(program: Linear, question: Question) -> None:
     """Of the GPUs of a kind, spot nodes hold at most the share that the team allows, without those of exclusive nodes.
 
     (1 − share)·Σ_g G[g]·o[g] ≤ share·Σ_g G[g]·n[g]
+    n[g] + o[g] ≤ Σ_{k on g} y[k]
+    y[k] ≤ Σ_{r,i} v[r,i,k]·(max_t λ̄[r,i,t] / μ[k,r,i] + 1)
+
+    The last two keep idle machines from holding up the share: each has a replica, and no class has more of them than
+    all of its bands could need.
     """
     share, kinds = question.spot_share, sorted({k.gpu for k in question.classes})
     may_be_spot = spot_groups(question)
@@ -321,6 +326,17 @@ def _spot_share(program: Linear, question: Question) -> None:
         if spots:
             firm = [(n(g), -share * k.gpus_per_node) for g, k in own.items()]
             program.at_most(f"spot[{gpu}]", [*spots, *firm], 0.0)
+            for group in own:
+                _no_idle(program, question, group, group in may_be_spot)
+
+
+def _no_idle(program: Linear, question: Question, group: str, may_be_spot: bool) -> None:
+    classes = groups(question)[group]
+    nodes = [(n(group), 1.0), *([(spot(group), 1.0)] if may_be_spot else [])]
+    program.at_most(f"no-idle[{group}]", [*nodes, *((y(k), -1.0) for k in classes)], 0.0)
+    for k in classes:
+        used = [(v(f, k), -max(f.planned) / k.capacity[f.key] - 1) for f in question.flows if f.key in k.capacity]
+        program.at_most(f"no-idle-replica[{k.name}]", [(y(k), 1.0), *used], 0.0)
 
 
 def _zones(program: Linear, question: Question) -> None:

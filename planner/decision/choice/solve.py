@@ -230,7 +230,11 @@ def _trimmed(
     Within its gap the search may buy idle ones.
     """
     lean: dict[str, float] = {}
+    shared = {some[0].gpu for g, some in pairs.spot_groups(question).items() if round(value[columns.spot(g)])}
     for group, classes in pairs.groups(question).items():
+        if classes[0].gpu in shared and not classes[0].exclusive:  # the share of spot may rest on any of them
+            lean |= {name: float(round(value[name])) for name in (columns.n(group), *map(columns.y, classes))}
+            continue
         gpus = least = 0
         for k in classes:
             bands = [f for f in question.flows if any(served.get((f.key, k.name), ()))]
@@ -244,10 +248,9 @@ def _trimmed(
             lean[columns.y(k)] = replicas
             gpus += replicas * k.gpus_per_replica
             least = max(least, 2 if k.exclusive and replicas else 0)
-        firm, spot = round(value[columns.n(group)]), round(value.get(columns.spot(group), 0.0))
-        idle = max(0, firm + spot - max(math.ceil(gpus / classes[0].gpus_per_node), least))
-        # Idle nodes on demand stay where spot ones stand: the share of spot rests on them.
-        lean[columns.n(group)] = firm if spot else firm - idle
+        lean[columns.n(group)] = min(
+            round(value[columns.n(group)]), max(math.ceil(gpus / classes[0].gpus_per_node), least)
+        )
     lean["z"] = float(any(lean.values()))
     for instance_type, k in pairs.covered_types(question).items():
         groups = (g for g, classes in pairs.groups(question).items() if classes[0].instance_type == instance_type)

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from planner.decision.choice.columns import n, nodes_of_zone, s, spot, spot_of_zone, v, x
 from planner.decision.choice.limits import ApiBudget, ApiRate, RateUnit, TotalBudget, VcpuQuota
@@ -45,7 +45,8 @@ def api_limits(program: Linear, question: Question) -> None:
     could serve whole, else what the node can serve of it. It is counted at the API that the gateway asks first.
 
     AWS takes spot nodes back by zone, and a zone that is lost takes the nodes of all groups there. each[g] bounds what
-    one node of a group serves in a minute: as much as it can of the band that weighs most.
+    one node of a group serves in a minute: no more than it can of the band that weighs most, and than all bands are.
+    The rows of spot stand whatever a plan must survive: AWS takes spot nodes back as a matter of course.
     """
     first = _first_apis(question)
     for provider in sorted({a.provider for a in question.apis}):
@@ -96,24 +97,30 @@ def _account_limit(
             name = f"{unit}-after-loss[{provider},{group},{t}]"
             program.at_most(name, [*spilled, *lost], limit, ApiRate(provider, unit, after_loss=True))
     each = {
-        group: max(
-            (
-                k.capacity[f.key] * k.replicas_per_node * weight(f, asked[f.key])
-                for k in classes
-                if not k.exclusive
-                for f in question.flows
-                if f.key in k.capacity and f.key in asked
-            ),
-            default=0.0,
-        )
+        group: _most_of_a_node(classes, [(f, weight(f, asked[f.key])) for f in question.flows if f.key in asked], t)
         for group, classes in groups(question).items()
     }
     after = ApiRate(provider, unit, after_loss=True)
-    for group in spot_groups(question) if question.survives_a_node else ():
+    for group in spot_groups(question):
         taken = [(spot_of_zone(group), each[group])] if each[group] else []
         program.at_most(f"{unit}-after-spot[{provider},{group},{t}]", [*spilled, *taken], limit, after)
     if question.survives_a_zone and (gone := [(nodes_of_zone(group), node) for group, node in each.items() if node]):
         program.at_most(f"{unit}-after-zone[{provider},{t}]", [*spilled, *gone], limit, after)
+
+
+def _most_of_a_node(classes: Iterable[ReplicaClass], flows: Iterable[tuple[Flow, float]], t: int) -> float:
+    """Return the most that one node with some of these classes serves, in tokens or requests a minute.
+
+    It serves no more than it can of the band that weighs most, and no more than all of these bands are.
+
+    flows: bands that an account stands in for, with what a request/s of each is a minute.
+    """
+    whole = most = 0.0
+    for f, weight in flows:
+        able = [k for k in classes if f.key in k.capacity and not k.exclusive]
+        whole += f.planned[t] * weight if able else 0.0
+        most = max(most, *(k.capacity[f.key] * k.replicas_per_node * weight for k in able), 0.0)
+    return min(whole, most)
 
 
 def _lost(f: Flow, k: ReplicaClass, t: int, weight: float) -> tuple[str, float]:

@@ -17,6 +17,7 @@ from planner.plan.plan import Plan
 from tests.planner import plans
 
 KEY = "reserved-1y/no-upfront"
+START = date(2026, 12, 1)
 TEXT = """\
 version: 1
 platform: {account: "123456789012", region: us-east-1, zones: [use1-az4, use1-az6]}
@@ -53,20 +54,20 @@ def plan(environment: Environment) -> Plan:
 def test_committed_machines_are_paid_for_until_their_term_ends(environment: Environment, plan: Plan) -> None:
     (group,) = [group for group in plan.node_groups if group.committed]
     assert group.committed == {KEY: group.max_nodes}
-    soon = with_paid_ahead(environment, plan, date(2027, 1, 14))
+    soon = with_paid_ahead(environment, [(START, plan)], date(2027, 1, 14))
     (entry,) = soon.hardware.existing
     assert (entry.instance_type, entry.count) == (group.instance_type, group.max_nodes)
     (line,) = [line for line in plan.cost.lines if line.price.endswith(KEY)]
     assert entry.usd_per_hour == line.unit_price
     assert entry.source is not None
     assert entry.source.startswith(f"{KEY} from 2026-12-01 on; ")
-    assert with_paid_ahead(environment, plan, date(2027, 11, 30)).hardware.existing == (entry,)
-    assert with_paid_ahead(environment, plan, date(2027, 12, 1)).hardware.existing == ()
+    assert with_paid_ahead(environment, [(START, plan)], date(2027, 11, 30)).hardware.existing == (entry,)
+    assert with_paid_ahead(environment, [(START, plan)], date(2027, 12, 1)).hardware.existing == ()
 
 
 def test_no_later_commitment_outlasts_the_horizon(environment: Environment, plan: Plan) -> None:
-    assert with_paid_ahead(environment, plan, date(2027, 12, 1)).purchase.commitments != ()
-    assert with_paid_ahead(environment, plan, date(2027, 12, 2)).purchase.commitments == ()
+    assert with_paid_ahead(environment, [(START, plan)], date(2027, 12, 1)).purchase.commitments != ()
+    assert with_paid_ahead(environment, [(START, plan)], date(2027, 12, 2)).purchase.commitments == ()
 
 
 def test_the_phase_after_a_model_ends_still_pays_for_them(plan: Plan) -> None:
@@ -81,9 +82,21 @@ def test_the_phase_after_a_model_ends_still_pays_for_them(plan: Plan) -> None:
     assert group.instance_type in then.fleet
 
 
+def test_the_end_of_a_term_begins_a_phase_where_no_second_one_fits() -> None:
+    """The year that is reserved ends in a horizon of eighteen months: then the machines are bought on demand."""
+    environment, _ = parse(TEXT.replace("months: 24", "months: 18"), "test.yaml")
+    made = optimize(Inputs(environment, load_catalog(), load_coefficients(), {})).plan
+    (last,) = [phase for phase in made.phases if phase.start == date(2027, 12, 1)]
+    before = next(phase for phase in made.phases if phase.end == last.start)
+    assert last.repriced == (f"{KEY} ends",)
+    assert before.usd_per_month is not None
+    assert last.usd_per_month is not None
+    assert last.usd_per_month > before.usd_per_month
+
+
 def test_an_environment_without_commitments_is_as_it_was(plan: Plan) -> None:
     environment, _ = parse(TEXT.replace("purchase: {reserved_1y: true}", ""), "test.yaml")
-    assert with_paid_ahead(environment, plans.plan(), date(2027, 1, 14)) == environment
+    assert with_paid_ahead(environment, [(START, plans.plan())], date(2027, 1, 14)) == environment
 
 
 @pytest.mark.parametrize(

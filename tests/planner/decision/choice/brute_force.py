@@ -40,15 +40,33 @@ def _plans(question: Question, choice: dict[BandKey, ReplicaClass]) -> Iterator[
     ranges = [range(_most(question, k, max(_loads(question, choice, k)) + TINY) + 1) for k in used]
     for replicas in itertools.product(*ranges):
         fleet = {k.name: (k, count) for k, count in zip(used, replicas, strict=True)}
-        for spot in _spots(question, fleet):
-            cost = _cost(question, choice, fleet, spot)
-            if cost is not None:
-                yield cost
+        for nodes in _spread(question, fleet):
+            for spot in _spots(question, nodes):
+                cost = _cost(question, choice, fleet, nodes, spot)
+                if cost is not None:
+                    yield cost
 
 
-def _spots(question: Question, fleet: dict[str, tuple[ReplicaClass, int]]) -> Iterator[dict[str, int]]:
+Nodes = dict[str, tuple[ReplicaClass, int]]
+"""A class of each node group, and the number of its nodes."""
+
+
+def _spread(question: Question, fleet: dict[str, tuple[ReplicaClass, int]]) -> Iterator[Nodes]:
+    """The nodes that replicas need; where a share of spot may rest on them, also more, each with a replica."""
+    least = _nodes(fleet)
+    able = (
+        {k.gpu for k in question.classes if k.usd_per_spot_hour is not None} if 0 < question.spot_share < 1 else set()
+    )
+    ranges = []
+    for group, (k, count) in least.items():
+        replicas = sum(c for other, c in fleet.values() if other.node_group == group)
+        ranges.append(range(count, (replicas if k.gpu in able and not k.exclusive else count) + 1))
+    for counts in itertools.product(*ranges):
+        yield {group: (k, count) for (group, (k, _)), count in zip(least.items(), counts, strict=True)}
+
+
+def _spots(question: Question, nodes: Nodes) -> Iterator[dict[str, int]]:
     """Every number of spot nodes by node group that the share of spot admits."""
-    nodes = _nodes(fleet)
     able = [g for g, (k, _) in nodes.items() if question.spot_share and k.usd_per_spot_hour is not None]
     for counts in itertools.product(*(range(nodes[g][1] + 1) for g in able)):
         spot = dict(zip(able, counts, strict=True))
@@ -93,9 +111,10 @@ def _cost(
     question: Question,
     choice: dict[BandKey, ReplicaClass],
     fleet: dict[str, tuple[ReplicaClass, int]],
+    nodes: Nodes,
     spot: dict[str, int],
 ) -> float | None:
-    machines = _machines(question, fleet, spot)
+    machines = _machines(question, nodes, spot)
     if machines is None:
         return None
     spill = 0.0
@@ -104,13 +123,13 @@ def _cost(
         for name, (k, count) in fleet.items():
             load, room = _loads(question, choice, k)[t], count - _lost(k)
             if k.exclusive and question.survives_a_zone:
-                there = math.ceil(_nodes(fleet)[k.node_group][1] / k.zones)
+                there = math.ceil(nodes[k.node_group][1] / k.zones)
                 room = min(room, count - there * (k.gpus_per_node // k.gpus_per_replica))
             if room < -TINY:
                 return None
             admitted[name] = min(1.0, room / load) if load > 0 else 1.0
         share = {f.key: 1 - admitted[choice[f.key].name] if f.key in choice else 1.0 for f in question.flows}
-        usd = _spill_usd(question, choice, share, spot, fleet, t)
+        usd = _spill_usd(question, choice, share, spot, nodes, t)
         if usd is None:
             return None
         spill += usd * hours * 3600
@@ -121,20 +140,20 @@ def _cost(
     return None if question.budget_usd is not None and total > question.budget_usd + 1e-6 else total
 
 
-def _machines(question: Question, fleet: dict[str, tuple[ReplicaClass, int]], spot: dict[str, int]) -> float | None:
+def _machines(question: Question, nodes: Nodes, spot: dict[str, int]) -> float | None:
     """USD a month of the nodes, or None when they are more than a quota admits."""
     usd, vcpus, there = (
         0.0,
         dict.fromkeys(question.quotas, 0.0),
         {k.instance_type: k.existing for k in question.classes},
     )
-    for group, (k, count) in _nodes(fleet).items():
+    for group, (k, count) in nodes.items():
         taken_back = spot.get(group, 0)
-        nodes = count - taken_back
+        firm = count - taken_back
         usd += taken_back * (k.usd_per_spot_hour or 0.0) * MONTH_HOURS
         if f"{k.quota_family}-spot" in vcpus:
             vcpus[f"{k.quota_family}-spot"] += taken_back * k.vcpus_per_node
-        for _ in range(nodes):
+        for _ in range(firm):
             is_there = there[k.instance_type] > 0
             there[k.instance_type] -= is_there
             if not is_there and not k.may_buy:
@@ -142,7 +161,7 @@ def _machines(question: Question, fleet: dict[str, tuple[ReplicaClass, int]], sp
             bought = min(k.usd_per_node_hour, *(each for _, each in k.commitments), math.inf)
             usd += (k.usd_per_existing_node_hour if is_there else bought) * MONTH_HOURS
         if k.quota_family in vcpus:
-            vcpus[k.quota_family] += nodes * k.vcpus_per_node
+            vcpus[k.quota_family] += firm * k.vcpus_per_node
     return None if any(vcpus[family] > question.quotas[family] for family in vcpus) else usd
 
 
@@ -151,7 +170,7 @@ def _spill_usd(
     choice: dict[BandKey, ReplicaClass],
     share: dict[BandKey, float],
     spot: dict[str, int],
-    fleet: dict[str, tuple[ReplicaClass, int]],
+    nodes: Nodes,
     t: int,
 ) -> float | None:
     """USD a second for what is not served locally; None when it has no place or exceeds the API's limits."""
@@ -177,35 +196,26 @@ def _spill_usd(
             if _reserved(f, choice):
                 k = choice[f.key]
                 lost[k.node_group] = lost.get(k.node_group, 0.0) + 60 * _taken(f, k, t, 1 - share[f.key]) * weight(f)
-        for group, count in spot.items() if question.survives_a_node else ():
-            a_minute = [
-                k.capacity[f.key] * (k.gpus_per_node // k.gpus_per_replica) * 60 * weight(f)
-                for k in question.classes
-                if k.node_group == group
-                for f in reachable
-                if f.key in k.capacity
-            ]
-            node = max(a_minute, default=0.0)
-            zones = next(k.zones for k in question.classes if k.node_group == group)
-            lost[f"spot of {group}"] = node * math.ceil(count / zones)
+        for group, count in spot.items():
+            zones = nodes[group][0].zones
+            lost[f"spot of {group}"] = _of_a_node(question, group, reachable, weight, t) * math.ceil(count / zones)
         if question.survives_a_zone:
             lost["zone"] = sum(
-                max(
-                    (
-                        k.capacity[f.key] * (k.gpus_per_node // k.gpus_per_replica) * 60 * weight(f)
-                        for k in question.classes
-                        if k.node_group == group and not k.exclusive
-                        for f in reachable
-                        if f.key in k.capacity
-                    ),
-                    default=0.0,
-                )
-                * math.ceil(count / some.zones)
-                for group, (some, count) in _nodes(fleet).items()
+                _of_a_node(question, group, reachable, weight, t) * math.ceil(count / some.zones)
+                for group, (some, count) in nodes.items()
             )
         if used + max(lost.values(), default=0.0) > limit * (1 + 1e-9):
             return None
     return sum(f.mean[t] * share[f.key] * api.usd_per_request[f.key] for f in spilling)
+
+
+def _of_a_node(question: Question, group: str, reachable: list[Flow], weight: Callable[[Flow], float], t: int) -> float:
+    """The most that one node of a group serves a minute: what it can of its heaviest band, and what there is at all."""
+    own = [k for k in question.classes if k.node_group == group and not k.exclusive]
+    bands = [(f, k) for k in own for f in reachable if f.key in k.capacity]
+    full = [k.capacity[f.key] * (k.gpus_per_node // k.gpus_per_replica) * 60 * weight(f) for f, k in bands]
+    there = {f.key: f.planned[t] * 60 * weight(f) for f, _ in bands}
+    return min(max(full, default=0.0), sum(there.values()))
 
 
 def _reserved(f: Flow, choice: dict[BandKey, ReplicaClass]) -> bool:
@@ -259,8 +269,15 @@ def broken_rules(question: Question, answer: Answer, tolerance: float = 1e-5) ->
         if wanted > members[0].gpus_per_node * answer.nodes.get(group, 0):
             found.append(f"{group} holds {wanted} GPUs")
         least = max(math.ceil(wanted / members[0].gpus_per_node), 2 if members[0].exclusive and wanted else 0)
-        if answer.nodes.get(group, 0) > least:
+        replicas = sum(answer.replicas.get(k.name, 0) for k in members)
+        rests = any(answer.spot.get(k.node_group) for k in question.classes if k.gpu == members[0].gpu)
+        if answer.nodes.get(group, 0) > (max(least, replicas) if rests and not members[0].exclusive else least):
             found.append(f"{group} has an idle node")
+    for gpu in {k.gpu for k in question.classes}:
+        own = {k.node_group: k.gpus_per_node for k in question.classes if k.gpu == gpu and not k.exclusive}
+        spot, every = (sum(n * counts.get(g, 0) for g, n in own.items()) for counts in (answer.spot, answer.nodes))
+        if spot > question.spot_share * every + tolerance:
+            found.append(f"{spot} of {every} GPUs {gpu} are spot")
     for family, quota in question.quotas.items():
         nodes = {k.node_group: k for k in question.classes if k.quota_family == family}
         if sum(k.vcpus_per_node * (answer.nodes.get(g, 0) - answer.spot.get(g, 0)) for g, k in nodes.items()) > quota:
