@@ -285,8 +285,8 @@ def broken_rules(question: Question, answer: Answer, tolerance: float = 1e-5) ->
     found += [f"{unit} of {a.name}" for a in question.apis for unit in _exceeded(question, answer, a.name)]
     for machine in {k.instance_type: k for k in question.classes if not k.may_buy}.values():
         types = {k.node_group: k.instance_type for k in question.classes}
-        own = (g for g in answer.nodes if types[g] == machine.instance_type)
-        if sum(answer.nodes[g] - answer.spot.get(g, 0) for g in own) > machine.existing:
+        there = (g for g in answer.nodes if types[g] == machine.instance_type)
+        if sum(answer.nodes[g] - answer.spot.get(g, 0) for g in there) > machine.existing:
             found.append(f"{machine.instance_type} is bought")
     if question.budget_usd is not None and answer.usd_per_month > question.budget_usd + 0.01:
         found.append("budget")

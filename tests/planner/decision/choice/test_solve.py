@@ -82,6 +82,25 @@ def test_brute_force_agrees(seed: int) -> None:
     agrees_with_brute_force(drawn(seed))
 
 
+def test_idle_machines_do_not_hold_up_a_share_of_spot() -> None:
+    """A small machine is cheap enough to be bought for nothing but the share of a large one that is spot."""
+    small, large = replica_class("a", "small", 1, {CHAT: 0.1}), replica_class("b", "large", 4, {CHAT: 9.0})
+    both = (replace(small, gpu="G", zones=2), replace(large, gpu="G", usd_per_spot_hour=0.2, zones=2))
+    question = only(flows=(4.0,), classes=both, apis=(api({CHAT: 0.01}),), spot_share=0.8)
+    agrees_with_brute_force(question)
+
+
+def test_what_a_zone_takes_is_no_more_than_what_its_nodes_serve() -> None:
+    """A request a second of 1,000 tokens is 60,000 a minute, whatever the node could serve; one more is too much."""
+    able = (replace(replica_class("k", "small", 1, {CHAT: 40.0}), zones=2),)
+    wider = (*able, replace(replica_class("w", "small", 1, {CHAT: 400.0}, model="m2"), zones=2))
+    for classes in (able, wider):
+        for tpm, hosts in ((60_000.0, True), (59_000.0, False)):
+            question = only(flows=(1.0,), classes=classes, apis=(api({CHAT: 0.01}, tpm=tpm),), survives_a_zone=True)
+            answer = solve(question, EXACT)
+            assert bool(isinstance(answer, Answer) and answer.nodes) == hosts
+
+
 @pytest.mark.parametrize("seed", range(60))
 def test_brute_force_agrees_where_a_zone_may_be_lost(seed: int) -> None:
     agrees_with_brute_force(drawn_zones(seed))
