@@ -14,6 +14,7 @@ from planner.documents.arithmetic import arithmetic
 from planner.documents.environment_file import parse
 from planner.edges.planning import Planned, plan
 from planner.words.diagnostics import Problems
+from tests.examples import ROOT
 from tests.planner import small
 
 
@@ -90,3 +91,12 @@ def test_an_account_holds_what_all_nodes_of_a_zone_served() -> None:
     found = re.search(r"requests a minute of openai, after a loss, would have to be (\d+), not 60", message)
     assert found is not None
     assert small.planned_text(few.replace("rpm: 60", f"rpm: {found[1]}")).lock.plan.pools
+
+
+def test_zones_of_a_cluster_that_is_there_are_not_known() -> None:
+    berlin = (ROOT / "examples" / "existing-cluster" / "berlin.yaml").read_text()
+    with pytest.raises(Problems) as refusal:
+        parse(f"{berlin}\nreserve: {{zone: true}}\n", "berlin.yaml")
+    (problem,) = refusal.value.problems
+    assert problem.code == "ENV005"
+    assert problem.hint == "leave it out; `reserve.node` counts there too"
