@@ -37,6 +37,8 @@ For a cluster that is there already it is an assumption."""
 MACHINE_SECONDS = 900.0
 """Time from the order of a machine to the first container on it, seconds: it boots, joins, and pulls some 10 GiB of
 image. This is an assumption on the slow side; where AWS has no machine to give, it takes longer."""
+MOST_TOLD = 0.999999
+"""Largest share that a plan tells: six digits are written, and what is left out of account is more than the rest."""
 OWN_SITE = "site"
 """Stands for the zones of nodes that are there already, of which no plan knows."""
 MATTERS = 5e-6
@@ -88,7 +90,7 @@ def _planned(route: PlannedRoute, found: RouteAvailability, unknown: Sequence[st
     matters = tuple(unknown) if found.most - found.least > MATTERS else ()
     known = not matters or found.least >= float(route.slo.availability)
     return PlannedAvailability(
-        share=Decimal(found.least) if known else None,
+        share=Decimal(min(found.least, MOST_TOLD)) if known else None,
         not_known=tuple(f"the availability of {provider}" for provider in matters),
         costliest=_words(cause) if known else "",
         costs=Decimal(lost) if known else Decimal(0),

@@ -171,7 +171,8 @@ def test_what_a_plan_rests_on_is_named() -> None:
     assert found.facts == tuple(sorted(set(found.facts)))
     assert found.prices == tuple(sorted(set(found.prices)))
     sold = {f"offering/{row.region}/{row.instance_type}" for row in catalog.offered_in("us-east-1")}
-    assert set(found.facts) <= {*catalog.rows, *sold}
+    unpublished = {f"failure/nodes/{group.gpu}" for group in found.plan.node_groups}
+    assert set(found.facts) <= {*catalog.rows, *sold, *unpublished}
     assert {
         key.replace("instance/", "offering/us-east-1/") for key in found.facts if key.startswith("instance/")
     } <= sold

@@ -55,7 +55,8 @@ def test_the_lock_names_what_it_rests_on() -> None:
     lock, catalog = small.planned().lock, load_catalog()
     assert lock.consulted.snapshot == catalog.prices.name
     sold = {f"offering/{row.region}/{row.instance_type}" for row in catalog.offered_in("us-east-1")}
-    assert set(lock.consulted.facts) <= {*catalog.rows, *sold}
+    unpublished = {f"failure/nodes/{group.gpu}" for group in lock.plan.node_groups}
+    assert set(lock.consulted.facts) <= {*catalog.rows, *sold, *unpublished}
     assert {f"offering/us-east-1/{group.instance_type}" for group in lock.plan.node_groups} <= set(lock.consulted.facts)
     assert set(lock.consulted.prices) <= set(catalog.price_rows)
     assert {line.price for line in lock.plan.cost.lines} <= set(lock.consulted.prices)

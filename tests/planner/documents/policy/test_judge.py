@@ -106,7 +106,7 @@ DRAFTED = {
     "pools/0/engine/speculative_config": {"method": "eagle3", "num_speculative_tokens": 3, "model": "nobody/eagle3"}
 }
 OTHERWISE: dict[str, tuple[str, dict[str, Any], dict[str, Any], str, str]] = {
-    "spot": ("spot_share", {"deny": "30%"}, {"lock": {"node_groups/0/capacity_type": "spot"}}, "deny", "1 of 3"),
+    "spot": ("spot_share", {"deny": "30%"}, {"lock": {"node_groups/0/spot": 1}}, "deny", "1 of 3"),
     "training": ("training", {"state": "deny"}, {"catalog": {"trains_on_data": True}}, "deny", "openai trains"),
     "training, warned": ("training", {"state": "warn"}, {"catalog": {"trains_on_data": True}}, "warn", "trains"),
     "ending": ("retirement", {"warn": "31d"}, {"api": {"retires": SOON}}, "pass", "in 31 days"),
@@ -307,7 +307,7 @@ ENDING = with_api(retires=date(2027, 1, 20), lifecycle=None)
 
 
 def changed_api_lock() -> Any:
-    return changed({"node_groups/0/capacity_type": "spot"})
+    return changed({"node_groups/0/spot": 1})
 
 
 @settings(deadline=None, max_examples=60)
