@@ -182,7 +182,8 @@ def test_a_build_is_found_afterwards_and_not_repeated(toolbox: Toolbox) -> None:
     toolbox.install_go()
     said: list[str] = []
     go_tools.install(said.append)
-    assert [line.split(" ", 1)[1] for line in toolbox.builds()] == [f"-C {toolbox.tools}/toy install {LESS} -trimpath tool"]
+    builds = [line.split(" ", 1)[1] for line in toolbox.builds()]
+    assert builds == [f"-C {toolbox.tools}/toy install {LESS} -trimpath tool"]
     assert any("usually 6 s" in line for line in said)
     assert binaries.require("toy").parent == binaries.require("toy-companion").parent
 
@@ -196,7 +197,8 @@ def test_a_module_builds_the_package_that_the_catalog_names(toolbox: Toolbox) ->
     toolbox.install_go()
     (toolbox.tools / "tools.toml").write_text(CATALOG.replace("minutes", 'package = "."\nminutes'), encoding="utf-8")
     go_tools.install(quiet)
-    assert [line.split(" ", 1)[1] for line in toolbox.builds()] == [f"-C {toolbox.tools}/toy install {LESS} -trimpath ."]
+    builds = [line.split(" ", 1)[1] for line in toolbox.builds()]
+    assert builds == [f"-C {toolbox.tools}/toy install {LESS} -trimpath ."]
 
 
 def test_two_setups_at_once_build_once(toolbox: Toolbox) -> None:

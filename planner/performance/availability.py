@@ -3,8 +3,8 @@
 A state says how many machines of each kind are down. Machines fail independently of each other. A zone takes all its
 machines with it, and the region takes all that is self-hosted. States are enumerated exactly, one after another by the
 number of machines that are down, until what is left is less likely than `TAIL`; that rest counts as if nothing of one's
-own were left, so that the answer is a lower bound. It lies less than `TAIL` below, but for fleets of which `MOST_STATES`
-are not enough.
+own were left, so that the answer is a lower bound. It lies less than `TAIL` below, but for fleets that have more than
+`MOST_STATES` states.
 
 In a state, a pool that has k replicas left and needs B for its planned rate serves min(1, k/B) of its requests. An API
 takes the others where the route has one, within the account's rates, times the share of time in which it is there. A
