@@ -59,9 +59,16 @@ class ClusterView:
         return pods
 
     def _on_each_node(self) -> bool:
-        """Whether every DaemonSet has a ready pod wherever it wants one."""
-        found = [each.status for each in self._apps.list_namespaced_daemon_set("kube-system").items]
-        return all((each.number_ready or 0) == each.desired_number_scheduled for each in found)
+        """Whether every DaemonSet has a pod of its present form, ready and available, wherever it wants one."""
+        found = self._apps.list_namespaced_daemon_set("kube-system").items
+        return all(
+            each.status.observed_generation == each.metadata.generation
+            and each.status.desired_number_scheduled
+            == (each.status.number_ready or 0)
+            == (each.status.number_available or 0)
+            == (each.status.updated_number_scheduled or 0)
+            for each in found
+        )
 
     def copied(self) -> dict[str, Any]:
         """Copies of weights → when they were complete."""
