@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from planner.domain.catalog import Catalog
@@ -53,6 +53,10 @@ class Inputs:
     exemptions: frozenset[Exemption] = frozenset()
     name: str = ""
     step_sigmas: float = 0.0
+
+    def changed(self, change: str, environment: Environment) -> Changed:
+        """Return the inputs of another environment, without a lock. change: what differs, in words."""
+        return Changed(change, replace(self, environment=environment, prior=None))
 
     @property
     def locked_pools(self) -> frozenset[str]:

@@ -7,13 +7,11 @@ forbid what a plan has, one thing each, so that the cheapest plan of each is ano
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 
 from planner.decision import what_ifs
 from planner.decision.choice.choice import Mode
 from planner.decision.decide import Decision
 from planner.decision.inputs import Changed
-from planner.domain.environment import Environment
 from planner.domain.route import HardwareRules
 
 Kind = Mapping[str, tuple[Mode, frozenset[str]]]
@@ -34,14 +32,10 @@ def other_kinds(plan: Decision) -> Iterator[Changed]:
     """Yield inputs that forbid each GPU of the plan, own machines to each route that may use an API, and all APIs."""
     environment, kind = plan.inputs.environment, kind_of(plan)
     for gpu in sorted(frozenset[str]().union(*(gpus for _, gpus in kind.values()))):
-        yield _changed(plan, f"without {gpu}", what_ifs.without_instance_type(environment, gpu))
+        yield plan.inputs.changed(f"without {gpu}", what_ifs.without_instance_type(environment, gpu))
     for route, (mode, _) in sorted(kind.items()):
         if mode != "api" and environment.routes[route].may_use_api:
             rules = HardwareRules(only=())
-            yield _changed(plan, f"{route} at APIs alone", environment.with_route(route, hardware=rules))
+            yield plan.inputs.changed(f"{route} at APIs alone", environment.with_route(route, hardware=rules))
     if any(mode != "self-host" for mode, _ in kind.values()):
-        yield _changed(plan, "without any API", what_ifs.without_apis(environment))
-
-
-def _changed(plan: Decision, change: str, environment: Environment) -> Changed:
-    return Changed(change, replace(plan.inputs, environment=environment, prior=None))
+        yield plan.inputs.changed("without any API", what_ifs.without_apis(environment))

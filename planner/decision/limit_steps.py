@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 
 from planner.decision.answer.spend import usd_of
@@ -58,7 +58,7 @@ def stepped_limits(plan: Decision) -> Iterator[Stepped | str]:
     if environment.budget is not None:
         raised = environment.budget.model_copy(update={"monthly": environment.budget.monthly * (1 + STEP)})
         used = float(usd_of(plan.solved))
-        looser = _changed(plan, f"{STEP:.0%} more", environment.model_copy(update={"budget": raised}))
+        looser = plan.inputs.changed(f"{STEP:.0%} more", environment.model_copy(update={"budget": raised}))
         yield Stepped(("budget", "monthly"), "USD a month", float(environment.budget.monthly), used, looser)
 
 
@@ -89,7 +89,7 @@ def asked_a_minute(choice: Choice, provider: str, unit: RateUnit) -> float:
 def _api_budget(plan: Decision, budget: Decimal) -> Stepped:
     environment = plan.inputs.environment
     api = environment.api.model_copy(update={"monthly_budget": budget * (1 + STEP)})
-    looser = _changed(plan, f"{STEP:.0%} more", environment.model_copy(update={"api": api}))
+    looser = plan.inputs.changed(f"{STEP:.0%} more", environment.model_copy(update={"api": api}))
     return Stepped(("api", "monthly_budget"), "USD a month", float(budget), api_usd(plan.choice), looser)
 
 
@@ -102,7 +102,7 @@ def _rate(plan: Decision, provider: str, account: ProviderAccount, unit: RateUni
         unit=RATE_WORDS[unit],
         stated=float(stated),
         used=asked_a_minute(plan.choice, provider, unit),
-        looser=_changed(plan, f"{STEP:.0%} more", environment),
+        looser=plan.inputs.changed(f"{STEP:.0%} more", environment),
     )
 
 
@@ -129,8 +129,8 @@ def _quota(plan: Decision, family: str, quota: int) -> Stepped | str:
         unit="vCPU",
         stated=float(quota),
         used=float(used),
-        looser=_changed(plan, f"{vcpus} vCPU more, one {name}", with_quota(quota + vcpus)),
-        tighter=_changed(plan, f"{less} vCPU less", with_quota(quota - less)) if less else None,
+        looser=plan.inputs.changed(f"{vcpus} vCPU more, one {name}", with_quota(quota + vcpus)),
+        tighter=plan.inputs.changed(f"{less} vCPU less", with_quota(quota - less)) if less else None,
     )
 
 
@@ -147,7 +147,3 @@ def _smallest_machine(plan: Decision, family: str) -> tuple[str, int] | None:
     sizes = [(row.instance.vcpu, row.instance_type) for row in region if row.instance.quota == family]
     least = min(((vcpus, name) for vcpus, name in sizes if vcpus in offered), default=None)
     return None if least is None else (least[1], least[0])
-
-
-def _changed(plan: Decision, change: str, environment: Environment) -> Changed:
-    return Changed(change, replace(plan.inputs, environment=environment, prior=None))

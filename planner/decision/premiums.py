@@ -6,7 +6,7 @@ Nothing is recommended: a promise is often law. The functions state environments
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from planner.decision import what_ifs
 from planner.decision.decide import Decision
@@ -34,7 +34,7 @@ def promises(plan: Decision) -> Iterator[Promise | str]:
             yield from (found,) if found else ()
         else:
             name, change, environment = found
-            yield Promise(name, Changed(change, replace(plan.inputs, environment=environment, prior=None)))
+            yield Promise(name, plan.inputs.changed(change, environment))
 
 
 def _privacy(environment: Environment) -> tuple[str, str, Environment] | str:

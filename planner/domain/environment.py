@@ -8,7 +8,6 @@ the classes below; `docs/environment.md` explains each key.
 
 from __future__ import annotations
 
-import calendar
 import ipaddress
 from datetime import date
 from decimal import Decimal
@@ -18,7 +17,7 @@ from pydantic import AfterValidator, Field
 
 from planner.domain.buying import Purchase
 from planner.domain.engine_image import EngineImage
-from planner.domain.environment_part import Cidr, Day, EnvironmentPart, Text
+from planner.domain.environment_part import Cidr, Day, EnvironmentPart, Text, months_later
 from planner.domain.existing_cluster import ExistingCluster
 from planner.domain.ingress import Ingress, PoolTls
 from planner.domain.policy import AgeLimits, Override, Rules
@@ -126,9 +125,7 @@ class Horizon(EnvironmentPart):
     @property
     def end(self) -> date:
         """The first day after the last month."""
-        year, month = divmod(self.start.year * 12 + self.start.month - 1 + self.months, 12)
-        day = min(self.start.day, calendar.monthrange(year, month + 1)[1])
-        return date(year, month + 1, day)
+        return months_later(self.start, self.months)
 
 
 class ProviderLimits(EnvironmentPart):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import re
 from datetime import date
 from typing import Annotated, Any
@@ -26,6 +27,14 @@ def _day(value: Any) -> Any:
 
 Day = Annotated[date, BeforeValidator(_day)]
 """A day of this century; written `2026-11-01`."""
+
+
+def months_later(day: date, months: int) -> date:
+    """Return the day so many months later, or the last one of its month."""
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
+
+
 Text = Annotated[str, Field(min_length=1)]
 """Text that is not empty."""
 Cidr = Annotated[str, AfterValidator(ipv4_network)]

@@ -6,11 +6,11 @@ others that are paid for already, and takes no new commitment that would outlast
 
 from __future__ import annotations
 
-import calendar
 from collections.abc import Iterable, Iterator
 from datetime import date
 
 from planner.domain.environment import Environment, ExistingMachines
+from planner.domain.environment_part import months_later
 from planner.domain.purchases import COMMITMENTS
 from planner.plan.plan import Plan
 
@@ -33,11 +33,11 @@ def with_paid_ahead(environment: Environment, taken: Iterable[Taken], day: date)
         for start, plan in taken
         for group in plan.node_groups
         for key, count in group.committed.items()
-        if day < later(start, _MONTHS[key])
+        if day < months_later(start, _MONTHS[key])
         for line in plan.cost.lines
         if line.component == group.name and line.price.endswith(f"/{key}")
     )
-    bound = {each.term for each in COMMITMENTS if later(day, each.months) > environment.horizon.end}
+    bound = {each.term for each in COMMITMENTS if months_later(day, each.months) > environment.horizon.end}
     purchase = environment.purchase.model_copy(update={f"reserved_{term}": False for term in bound})
     hardware = environment.hardware.model_copy(update={"existing": (*environment.hardware.existing, *machines)})
     return environment.model_copy(update={"purchase": purchase, "hardware": hardware})
@@ -47,10 +47,4 @@ def ends(taken: Iterable[Taken]) -> Iterator[tuple[date, str]]:
     """Yield the days on which commitments of these plans end, each with the commitment's key."""
     for start, plan in taken:
         for key in sorted({key for group in plan.node_groups for key in group.committed}):
-            yield later(start, _MONTHS[key]), key
-
-
-def later(day: date, months: int) -> date:
-    """Return the day so many months later, or the last one of its month."""
-    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
-    return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
+            yield months_later(start, _MONTHS[key]), key

@@ -26,7 +26,7 @@ that replicas fit on nodes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from planner.decision.choice.columns import (
     away,
@@ -265,16 +265,14 @@ def _packing(program: Linear, question: Question) -> None:
     The last two follow for whole numbers. A solver that is told of them searches half as long.
     """
     may_be_spot = spot_groups(question)
-
-    def nodes(group: str, each: float) -> list[tuple[str, float]]:
-        return [(n(group), each), *([(spot(group), each)] if group in may_be_spot else [])]
-
     for group, classes in groups(question).items():
         terms = [(y(k), float(k.gpus_per_replica)) for k in classes]
-        program.at_most(f"packing[{group}]", [*terms, *nodes(group, -float(classes[0].gpus_per_node))], 0.0)
+        program.at_most(
+            f"packing[{group}]", [*terms, *_nodes(group, may_be_spot, -float(classes[0].gpus_per_node))], 0.0
+        )
     for f, by_group in _uses(question, lambda k: k.node_group):
         for group, used in by_group.items():
-            program.at_most(f"node[{f.route},{f.band},{group}]", [*used, *nodes(group, -1.0)], 0.0)
+            program.at_most(f"node[{f.route},{f.band},{group}]", [*used, *_nodes(group, may_be_spot, -1.0)], 0.0)
     for k in question.classes:
         program.at_most(f"replica[{k.name}]", [(f"w[{k.name}]", 1.0), (y(k), -1.0)], 0.0)
 
@@ -327,13 +325,12 @@ def _spot_share(program: Linear, question: Question) -> None:
             firm = [(n(g), -share * k.gpus_per_node) for g, k in own.items()]
             program.at_most(f"spot[{gpu}]", [*spots, *firm], 0.0)
             for group in own:
-                _no_idle(program, question, group, group in may_be_spot)
+                _no_idle(program, question, group, may_be_spot)
 
 
-def _no_idle(program: Linear, question: Question, group: str, may_be_spot: bool) -> None:
+def _no_idle(program: Linear, question: Question, group: str, may_be_spot: Collection[str]) -> None:
     classes = groups(question)[group]
-    nodes = [(n(group), 1.0), *([(spot(group), 1.0)] if may_be_spot else [])]
-    program.at_most(f"no-idle[{group}]", [*nodes, *((y(k), -1.0) for k in classes)], 0.0)
+    program.at_most(f"no-idle[{group}]", [*_nodes(group, may_be_spot), *((y(k), -1.0) for k in classes)], 0.0)
     for k in classes:
         used = [(v(f, k), -max(f.planned) / k.capacity[f.key] - 1) for f in question.flows if f.key in k.capacity]
         program.at_most(f"no-idle-replica[{k.name}]", [(y(k), 1.0), *used], 0.0)
@@ -350,8 +347,7 @@ def _zones(program: Linear, question: Question) -> None:
         terms = [(spot(group), 1.0), (spot_of_zone(group), -float(classes[0].zones))]
         program.at_most(f"spot-of-zone[{group}]", terms, 0.0)
     for group, classes in groups(question).items() if question.survives_a_zone else ():
-        nodes = [(n(group), 1.0), *([(spot(group), 1.0)] if group in may_be_spot else [])]
-        terms = [*nodes, (nodes_of_zone(group), -float(classes[0].zones))]
+        terms = [*_nodes(group, may_be_spot), (nodes_of_zone(group), -float(classes[0].zones))]
         program.at_most(f"nodes-of-zone[{group}]", terms, 0.0)
 
 
@@ -385,6 +381,11 @@ def _platform(program: Linear, question: Question) -> None:
     for f, everything in _uses(question, lambda _: ""):
         for used in everything.values():
             program.at_most(f"platform[{f.route},{f.band}]", [*used, ("z", -1.0)], 0.0)
+
+
+def _nodes(group: str, may_be_spot: Collection[str], each: float = 1.0) -> list[tuple[str, float]]:
+    """Return the terms of all nodes of a group with a coefficient. may_be_spot: groups that may have spot ones."""
+    return [(n(group), each), *([(spot(group), each)] if group in may_be_spot else [])]
 
 
 def _uses(

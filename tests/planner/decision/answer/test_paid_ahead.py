@@ -6,11 +6,12 @@ from datetime import date
 
 import pytest
 
-from planner.decision.answer.paid_ahead import later, with_paid_ahead
+from planner.decision.answer.paid_ahead import with_paid_ahead
 from planner.decision.inputs import Inputs
 from planner.decision.optimize import optimize
 from planner.documents.environment_file import parse
 from planner.domain.environment import Environment
+from planner.domain.environment_part import months_later
 from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import load_coefficients
 from planner.plan.plan import Plan
@@ -108,4 +109,4 @@ def test_an_environment_without_commitments_is_as_it_was(plan: Plan) -> None:
     ],
 )
 def test_a_month_later(day: date, months: int, wanted: date) -> None:
-    assert later(day, months) == wanted
+    assert months_later(day, months) == wanted
