@@ -8,6 +8,7 @@ from typing import Literal
 
 from planner.domain.offerings import CapacityType
 from planner.plan.parts import PlanPart, Provenance
+from planner.plan.schedule import Schedule
 from planner.words.fields import left_out_at
 from planner.words.numbers import Figure
 
@@ -31,6 +32,9 @@ class NodeGroup(PlanPart):
     quota_family: family of instance types whose vCPU quota the nodes use; empty for nodes that are there already.
     zones: ids of the availability zones that the nodes may stand in.
     min_nodes, max_nodes: number of nodes; a group of fixed size has min = max.
+    schedule: number of nodes by the clock, with those that are spot; None for a group of fixed size.
+    spot_schedule: how many of them are spot, where that changes too; `spot` is the most of them.
+    warm_seconds: time from the request for a node until a replica on it serves, seconds; 0 for a group of fixed size.
     exclusive: whether it holds replicas of one pool only, as restricted data demands.
     disk_gb: root volume of each node, GB; 0 for nodes that are there already.
     existing: nodes whose machines the team pays for already, at the price that the environment states; a reservation or
@@ -63,6 +67,9 @@ class NodeGroup(PlanPart):
     allocatable_cpu_m: int
     allocatable_memory_mib: int
     update: Literal["default", "minimal"] = left_out_at("default")
+    schedule: Schedule | None = left_out_at(None)
+    spot_schedule: Schedule | None = left_out_at(None)
+    warm_seconds: int = left_out_at(0)
 
     @property
     def ways(self) -> str:
@@ -225,10 +232,14 @@ class PoolCapacity(PlanPart):
 
 
 class Replicas(PlanPart):
-    """The replicas of a pool number `min` to `max`. A pool of fixed size has min = max."""
+    """The replicas of a pool number `min` to `max`. A pool of fixed size has min = max.
+
+    schedule: how many of them run by the clock; None in a pool of fixed size.
+    """
 
     min: int
     max: int
+    schedule: Schedule | None = left_out_at(None)
 
 
 class Pool(PlanPart):
