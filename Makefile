@@ -2,7 +2,7 @@
 # helm are used when they are there. Set-up says what it skips and why.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-python tools demo test test-torch test-linters check format figures lock lock-torch lock-linters \
+.PHONY: help setup setup-python tools demo test test-long test-torch test-linters check format figures lock lock-torch lock-linters \
   bench clean
 MAKEFLAGS += --no-print-directory
 
@@ -53,6 +53,9 @@ demo: setup-python ## Plan prod from a real trace, rehearse it, then deploy it t
 test: setup ## Run the checks and all tests whose tools are there
 	@$(MAKE) check
 	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder
+
+test-long: setup ## Run the tests that take minutes each and repeat what shorter ones show
+	@$(BIN)/python -m pytest -m long -n $(PYTEST_WORKERS) --dist load
 
 test-torch: setup-python $(TORCH)/complete ## Run the GPU profiler on the CPU with a real PyTorch (4 GB in .venv-torch)
 	@$(BIN)/python -m pytest -m torch

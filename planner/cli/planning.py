@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from planner.cli.output import note, report, show, show_json, warn
@@ -55,7 +55,7 @@ def plan(
 
     notes: file that receives the title and the text of a pull request.
     """
-    plans = computed(arguments, folder, upgrade)
+    plans = computed(arguments, folder, upgrade, dry_run)
     found = [problem for each in plans for problem in show_and_write(each, dry_run, form)]
     if notes is not None:
         replans = [_replan(each) for each in plans]
@@ -69,12 +69,18 @@ def plan(
         raise SystemExit(1)
 
 
-def computed(arguments: Sequence[str], folder: Path, upgrade: bool) -> tuple[NewPlan, ...]:
-    """Return the plan of each environment. Raises `Problems` with those of all that have none."""
+def computed(arguments: Sequence[str], folder: Path, upgrade: bool, dry_run: bool = False) -> tuple[NewPlan, ...]:
+    """Return the plan of each environment. Raises `Problems` with those of all that have none.
+
+    dry_run: whether they are only looked at; a name that nothing could be deployed under is then a warning.
+    """
     plans, problems = [], list[Problem]()
     exit_code = 0
     for argument in arguments:
         workspace, name = workspace_of(argument, folder)
+        workspace = replace(workspace, is_looked_at=dry_run)
+        if dry_run and (bad := workspace.bad_name(name)) is not None:
+            warn([bad])
         try:
             rulebook = workspace.rulebook(workspace.wanted(name))
             compute = planning.plan_on_newest_prices if upgrade else planning.plan

@@ -92,9 +92,14 @@ class Judged:
 
 @dataclass(frozen=True)
 class Workspace:
-    """A folder of environments. folder: its path."""
+    """A folder of environments.
+
+    folder: its path.
+    is_looked_at: whether its plans are only looked at; nothing gets the name of an environment then, and any will do.
+    """
 
     folder: Path
+    is_looked_at: bool = False
 
     def names(self) -> tuple[str, ...]:
         """Return the names of all environments in the folder, sorted."""
@@ -112,10 +117,8 @@ class Workspace:
         """Read an environment. Raises `Problems` with every problem of its file."""
         path = self.environment_path(name)
         here = f"environments here: {', '.join(self.names()) or 'none'}"
-        if os.path.exists(path) and not re.fullmatch(ROUTE_NAME, name):
-            message = f"`{clipped(name)}` cannot be the name of an environment"
-            hint = "rename the file: lower-case letters, digits and hyphens, 30 at most, a letter first"
-            raise Problems([Problem("ENV004", message, Span(str(path), 1), hint)])
+        if not self.is_looked_at and (bad := self.bad_name(name)) is not None:
+            raise Problems([bad])
         text = read_text(path, f"{here}; another folder is named with --environments")
         document = read(text, str(path))
         meant, _ = as_meant(document)
@@ -135,6 +138,15 @@ class Workspace:
         if silent := list(_without_lengths(document, environment, traces)):
             raise Problems(silent)
         return Wanted(name, environment, document, traces)
+
+    def bad_name(self, name: str) -> Problem | None:
+        """Return why a file cannot give an environment its name; None where it can, and where there is no file."""
+        path = self.environment_path(name)
+        if not os.path.exists(path) or re.fullmatch(ROUTE_NAME, name):
+            return None
+        message = f"`{clipped(name)}` cannot be the name of an environment"
+        hint = "rename the file: lower-case letters, digits and hyphens, 30 at most, a letter first"
+        return Problem("ENV004", message, Span(str(path), 1), hint)
 
     def stated(self, name: str) -> Mapping[str, Any]:
         """Return what the file of an environment states, before anybody judges it. Raises `Problems`."""

@@ -1,4 +1,7 @@
-"""docs/accuracy.md and its picture are what the commands that they name print. `make figures` writes them anew."""
+"""docs/accuracy.md and its picture are what the commands that they name print. `make figures` writes them anew.
+
+What rests on the shipped fit is always compared. The rest takes eighty fits: `make test-long`.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import pytest
 from measurement.files.interval_files import load_intervals
 from measurement.views.accuracy_plot import accuracy_svg
 from tests.docs.markdown import text_of
-from tools.figures.accuracy_tables import Found, found, parts
+from tools.figures.accuracy_tables import Found, found, parts, shipped
 from tools.figures.marks import part_names, with_parts
 
 DOCUMENT, PICTURE = "docs/accuracy.md", "docs/accuracy.svg"
@@ -42,16 +45,25 @@ def told() -> Found:
     return found()
 
 
+def test_the_shipped_fit_reaches_what_the_document_tells() -> None:
+    text = text_of(DOCUMENT)
+    assert "shipped" in part_names(text)
+    assert alike(text, with_parts(text, {"shipped": shipped()})), AGAIN
+
+
+@pytest.mark.long
 def test_the_document_tells_what_is_reached(told: Found) -> None:
     text, computed = text_of(DOCUMENT), parts(told)
     assert sorted(part_names(text)) == sorted(computed)
     assert alike(text, with_parts(text, computed)), AGAIN
 
 
+@pytest.mark.long
 def test_the_picture_shows_the_same_rows(told: Found) -> None:
     assert alike(text_of(PICTURE), accuracy_svg(told.rows["sources"])), AGAIN
 
 
+@pytest.mark.long
 def test_the_shipped_intervals_are_those_that_all_sources_give(told: Found) -> None:
     """`make figures FILES=measurement/data/intervals.json` writes them anew."""
     shipped = load_intervals().intervals

@@ -4,9 +4,15 @@ worked environments moves nothing here."""
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
+import pytest
+
+import planner.decision.optimize as optimizer
+from planner.decision.answer.alternatives import Alternatives
 from planner.documents.lock import Lock, render
 from planner.edges.planning import Planned, plan
 from planner.edges.workspace import Workspace
@@ -14,6 +20,8 @@ from planner.edges.workspace import Workspace
 FILE = Path(__file__).resolve().parents[1] / "data" / "environments" / "small.yaml"
 CHANGE = ("requests_per_second: {mean: 1}", "requests_per_second: {mean: 3}")
 """One line: chat triples."""
+_BESIDE = optimizer.alternatives
+"""What makes the plans beside a plan."""
 
 
 def text() -> str:
@@ -42,15 +50,31 @@ def planned_text(environment: str) -> Planned:
         return plan(workspace(Path(folder), environment), "small")
 
 
+@contextmanager
+def alone() -> Iterator[None]:
+    """Plans stand alone meanwhile: nothing is planned beside them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(optimizer, "alternatives", lambda *_: Alternatives((), (), ()))
+        yield
+
+
+@contextmanager
+def _whole() -> Iterator[Path]:
+    """A folder for a plan with all that stands beside it, also while others stand alone."""
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
+        patch.setattr(optimizer, "alternatives", _BESIDE)
+        yield Path(folder)
+
+
 @lru_cache(maxsize=1)
 def planned() -> Planned:
     """The first plan of the small environment."""
-    with tempfile.TemporaryDirectory() as folder:
-        return plan(workspace(Path(folder)), "small")
+    with _whole() as folder:
+        return plan(workspace(folder), "small")
 
 
 @lru_cache(maxsize=1)
 def replanned() -> Planned:
     """The plan after the one-line change, made beside the first one's lock."""
-    with tempfile.TemporaryDirectory() as folder:
-        return plan(workspace(Path(folder), changed(), planned().lock), "small")
+    with _whole() as folder:
+        return plan(workspace(folder, changed(), planned().lock), "small")

@@ -4,6 +4,8 @@ A text from an environment may hold table bars, HTML, links, `@names` that would
 be linked, formulas, or a command of a forge at the start of a line. Every value that a template prints goes through
 `escaped`, unless it is `Markdown` already.
 
+A page is drawn again for each section that falls, so that texts which were escaped already are kept.
+
 Entities and backslashes are used where GitHub, GitLab, Azure DevOps and Bitbucket all know them. No forge has an escape
 for mentions and bare links, so that a character without width stands inside them.
 """
@@ -12,6 +14,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Any
 
 from markupsafe import Markup
@@ -42,11 +45,13 @@ class Markdown(Markup):
 
 def one_line(text: str) -> str:
     """Return a text on one line, without what is not seen: controls, marks of direction, half characters."""
-    seen = "".join(_seen(character) for character in text[: 4 * MOST_CHARACTERS])
+    start = text[: 4 * MOST_CHARACTERS]
+    seen = start if start.isprintable() else "".join(_seen(character) for character in start)
     line = " ".join(seen.split())
     return line if len(line) <= MOST_CHARACTERS else line[: MOST_CHARACTERS - 1].rstrip() + "…"
 
 
+@lru_cache(maxsize=4096)
 def escaped(text: str) -> str:
     """Return a text as Markdown that shows it, on one line, wherever in a line it stands.
 
@@ -59,6 +64,7 @@ def escaped(text: str) -> str:
     return before + "".join(code(part) if n % 2 else _shown(part, n == 0) for n, part in enumerate(parts)) + after
 
 
+@lru_cache(maxsize=4096)
 def _shown(line: str, is_start: bool) -> str:
     """Return a text without code as Markdown that shows it. is_start: whether it may begin a block."""
     start = _BLOCK.match(line) if is_start else None

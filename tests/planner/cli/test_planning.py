@@ -102,6 +102,19 @@ def test_a_dry_run_writes_nothing(unplanned: Workspace) -> None:
     assert _listing() == ["small.yaml"]
 
 
+def test_what_is_only_looked_at_may_have_any_name(unplanned: Workspace) -> None:
+    """A file that a colleague sent is looked at; nothing is deployed under its name."""
+    Path("environments/small-8xA100.yaml").write_text(small.text())
+    ended = spillway("plan", "small-8xA100", "--dry-run")
+    assert ended.status == 0
+    assert ended.out.startswith("Plan for small-8xA100: $")
+    assert "warning[ENV004]: `small-8xA100` cannot be the name of an environment" in ended.err
+    assert "rename the file" in ended.err
+    ended = spillway("plan", "small-8xA100", "--format", "json")
+    assert (ended.status, ended.codes) == (2, ["ENV004"])
+    assert _listing() == ["small-8xA100.yaml", "small.yaml"]
+
+
 @pytest.mark.usefixtures("_plans_at_once")
 def test_json_is_the_lock_alone(unplanned: Workspace) -> None:
     ended = spillway("plan", "small", "--format", "json")

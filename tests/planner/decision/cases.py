@@ -9,7 +9,6 @@ from decimal import Decimal
 import pytest
 
 import planner.decision.optimize as optimizer
-from planner.decision.answer.alternatives import Alternatives
 from planner.decision.inputs import Inputs
 from planner.decision.optimize import optimize
 from planner.documents.environment_file import parse
@@ -17,6 +16,7 @@ from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import load_coefficients
 from planner.performance.capacity_search import CapacitiesByDigest
 from planner.words.diagnostics import Problems
+from tests.planner import small
 
 KEPT: CapacitiesByDigest = {}
 CATALOG, COEFFICIENTS = load_catalog(), load_coefficients()
@@ -109,8 +109,7 @@ def inputs(case: Case) -> Inputs:
 
 def alone(case: Case) -> Decimal | Problems:
     """What the plan of a case costs, or why there is none; nothing stands beside it."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(optimizer, "alternatives", lambda *_: Alternatives((), (), ()))
+    with small.alone(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(optimizer, "with_outlook", lambda plan, *_: plan)
         patch.setattr(optimizer, "with_nearest", lambda _inputs, refusal, *_: refusal)
         try:

@@ -33,6 +33,8 @@ from tests.planner.edges.test_own_adapters import ROW, write
 from tests.planner.plans import edited
 from twin.engine.clock import EngineClock
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 BASE = "llama-3.1-8b-instruct"
 HEAD, TAIL = small.text().partition("routes:\n")[0], small.text()[small.text().index("api:\n") :]
 

@@ -34,6 +34,8 @@ from planner.performance.capacity import LatencyTarget
 from planner.performance.capacity_search import CapacitiesByDigest
 from planner.words.diagnostics import Problem, Problems
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 KEPT: CapacitiesByDigest = {}
 """Simulated capacities that the tests share."""
 CATALOG = replace(load_catalog(), apis=tuple(replace(row, retires=None, lifecycle=None) for row in load_catalog().apis))

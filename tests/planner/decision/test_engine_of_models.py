@@ -19,6 +19,8 @@ from planner.edges.performance_files import load_coefficients
 from planner.words.diagnostics import Problems
 from tests.planner.decision.test_bound_rules import KEPT, text
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 SHIPPED = load_catalog()
 
 

@@ -30,6 +30,8 @@ from planner.plan.plan import Plan
 from planner.words.diagnostics import Problems
 from tests.planner import small
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 KEPT: CapacitiesByDigest = {}
 CHAT = "slo: {ttft_p95: {base: 1200ms, per_1k_input: 300ms}, tpot_p95: 60ms}"
 EXTRACTION = "slo: {ttft_p95: 3s, tpot_p95: 100ms}"

@@ -17,6 +17,8 @@ from planner.words.diagnostics import Problems
 from tests.planner import small
 from tests.planner.plans import bent
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 MACHINES = {"g6e.xlarge": 1, "g6.xlarge": 2}
 """What the small environment runs on when it may buy: one for chat, two for the restricted route."""
 

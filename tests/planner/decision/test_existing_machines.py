@@ -18,6 +18,8 @@ from planner.words.diagnostics import Problems
 from tests.planner import small
 from tests.planner.plans import bent
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 ONE, TWO = "g6e.xlarge", "g6.xlarge"
 """What the small environment runs on: one for chat, two for the restricted route."""
 NOT_SOLD = "p4de.24xlarge"

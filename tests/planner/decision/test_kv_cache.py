@@ -24,6 +24,8 @@ from planner.plan.plan import Plan
 from planner.words.diagnostics import Problems
 from tests.planner import small
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 KEPT: CapacitiesByDigest = {}
 LONG_PROMPTS = (
     ("{mean: 1}", "{mean: 2}"),

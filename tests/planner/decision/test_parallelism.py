@@ -30,6 +30,8 @@ from planner.performance.prefix import cached_prompts
 from planner.plan.plan import Plan
 from tests.charts.rendering import container, render
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 CATALOG = load_catalog()
 KEPT: CapacitiesByDigest = {}
 TEXT = """\

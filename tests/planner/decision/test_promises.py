@@ -19,6 +19,8 @@ from planner.faces.terminal import plan_view
 from planner.plan.traffic import PlannedRoute
 from tests.planner import small
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 SLO = "slo: {ttft_p95: {base: 1200ms, per_1k_input: 300ms}, tpot_p95: 60ms}"
 HOSTED_ONLY = ("accept: [qwen3-8b, gpt-5.4-mini]", "accept: [qwen3-8b]")
 

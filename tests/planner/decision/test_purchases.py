@@ -23,6 +23,8 @@ from planner.words.diagnostics import Problems
 from tests.planner import small
 from tests.planner.plans import bent
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 SPOT = "spot: {max_share: 60%}"
 
 

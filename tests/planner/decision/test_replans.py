@@ -21,6 +21,9 @@ from planner.words.diagnostics import Problems
 from tests.planner.decision.cases import KEPT, Case, alone, drawn, inputs
 
 CASES = 20
+LONG = (0, 5, 10)
+"""Cases that take as long as all others together."""
+SEEDS = [pytest.param(seed, marks=pytest.mark.long if seed in LONG else ()) for seed in range(CASES)]
 SCALES = (0.5, 1.0, 2.0)
 """Points of the break-even: fewer than a plan shows, to be quick."""
 
@@ -72,7 +75,7 @@ def planned(seed: int) -> Plan | None:
         return None
 
 
-@pytest.mark.parametrize("seed", range(CASES))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_what_stands_beside_a_plan_is_a_plan(seed: int) -> None:
     case, plan = drawn(seed), planned(seed)
     if plan is None:
@@ -115,7 +118,7 @@ def test_what_stands_beside_a_plan_is_a_plan(seed: int) -> None:
 
 def test_the_cases_are_of_many_kinds() -> None:
     """Plans with pools and without, plans that do not exist for several reasons."""
-    plans = [plan for plan in map(planned, range(CASES)) if plan is not None]
+    plans = [plan for seed in range(CASES) if seed not in LONG and (plan := planned(seed)) is not None]
     assert len(plans) > 10
     assert any(plan.pools for plan in plans)
     assert any(not plan.pools for plan in plans)
@@ -124,7 +127,7 @@ def test_the_cases_are_of_many_kinds() -> None:
         assert any(words in each for each in told), words
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", SEEDS[:8])
 def test_more_options_are_never_dearer(seed: int) -> None:
     """A provider, an accepted model, a quota, a budget: where the plan is proven, each of them costs nothing."""
     case = drawn(seed)

@@ -12,6 +12,8 @@ from planner.edges.catalog_files import load_catalog
 from planner.words.diagnostics import Problems
 from tests.planner import small
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 CATALOG = load_catalog()
 STRETCHED = sorted(key for key, model in CATALOG.models.items() if model.positions is not None)
 

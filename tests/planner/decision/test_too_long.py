@@ -33,6 +33,8 @@ from planner.plan.plan import Plan
 from planner.plan.traffic import PlannedRoute, TooLongRequests
 from planner.words.diagnostics import Problems
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 TEXT = """
 version: 1
 platform: {account: "123456789012", region: us-east-1, zones: [use1-az2, use1-az4, use1-az6]}

@@ -17,6 +17,8 @@ from planner.words.diagnostics import Problems
 from tests.examples import ROOT
 from tests.planner import small
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 
 def text(reserve: str = "reserve: {zone: true}", nat: str = "per-zone", extraction: str = "12") -> str:
     """The small environment with a restricted route that needs several machines."""

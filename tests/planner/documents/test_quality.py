@@ -12,6 +12,8 @@ from planner.edges.workspace import Workspace
 from planner.words.diagnostics import Problem, Problems
 from tests.planner import small
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 EVALUATION = """\
 name: Own evaluation
 scale: share of 400 cases that were judged right

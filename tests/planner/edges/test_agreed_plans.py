@@ -32,6 +32,8 @@ from tests.planner.edges.test_own_prices import EC2, G6E, worked_files, write
 from tests.planner.faces.shown import assert_folds, shown
 from tests.planner.test_where_to_add import GPU, INSTANCES
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 DAY = date(2026, 12, 1)
 EDP = "discounts:\n  - {on: ec2, percent: 12, source: EDP 2026, as_of: 2026-10-01}\n...\n"
 ENDING = EDP.replace("as_of", "until: 2027-03-31, as_of")

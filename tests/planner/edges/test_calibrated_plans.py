@@ -35,6 +35,8 @@ from tests.measurement.calibration.own_runs import measured, unrefined
 from tests.planner import small
 from tests.planner.edges.test_calibration_files import written
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 TODAY = date(2026, 11, 22)
 
 

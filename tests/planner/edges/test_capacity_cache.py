@@ -14,6 +14,8 @@ from planner.performance.capacity import Capacity, CapacityQuestion, NoCapacity
 from planner.performance.capacity_search import ReplicaTraffic, search
 from tests.planner import small
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 SERVED = Capacity(
     requests_per_second=1 / 3,
     max_num_seqs=64,

@@ -16,6 +16,8 @@ from tests.planner import small
 from tests.planner.edges.test_own_prices import worked_files
 from tests.planner.edges.test_own_prices import write as write_files
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 ROW = """\
 base: llama-3.1-8b-instruct
 weights: s3://acme-adapters/support/v1

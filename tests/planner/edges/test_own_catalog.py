@@ -16,6 +16,8 @@ from planner.words.diagnostics import Problems
 from tests.planner import small
 from tests.planner.documents.model_config.configs import derived
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 DAY = date(2026, 12, 1)
 ORIGIN = Origin(
     hf_id="acme/Acme-Chat-7B",

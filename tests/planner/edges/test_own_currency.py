@@ -13,6 +13,8 @@ from planner.edges.own_currency import currency_beside
 from planner.words.diagnostics import Problems
 from tests.planner import small
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 FILE = "currency: EUR\nper_usd: 0.9170\nsource: ECB reference rate\nas_of: 2026-11-01\n...\n"
 
 

@@ -14,6 +14,8 @@ from planner.edges.workspace import Workspace
 from planner.words.diagnostics import Problems
 from tests.planner import small
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 TODAY = date(2026, 12, 1)
 OVERRIDES = "overrides: [{rule: team.gpus, reason: launch, by: Jane Doe, until: 2026-12-31}]\n"
 RULES = "version: 1\nrules:\n  gpus: {deny: 0, may_override: the CTO}\n"

@@ -13,6 +13,8 @@ from planner.edges.workspace import Workspace, workspace_of
 from planner.words.diagnostics import Problems
 from tests.planner import small
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 TODAY = datetime.date(2026, 11, 21)
 
 

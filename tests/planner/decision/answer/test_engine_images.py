@@ -12,6 +12,8 @@ from planner.plan.plan import Plan
 from planner.words.diagnostics import Problem, Problems
 from tests.planner import small
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 NEW = "vllm/vllm-openai:v0.34.0"
 
 

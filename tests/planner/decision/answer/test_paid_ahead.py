@@ -17,6 +17,8 @@ from planner.edges.performance_files import load_coefficients
 from planner.plan.plan import Plan
 from tests.planner import plans
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 KEY = "reserved-1y/no-upfront"
 START = date(2026, 12, 1)
 TEXT = """\

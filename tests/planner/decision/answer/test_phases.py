@@ -30,6 +30,8 @@ from planner.plan.plan import Plan
 from planner.plan.review import Verdict
 from tests.planner import plans
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 KEPT: CapacitiesByDigest = {}
 TEXT = """\
 version: 1

@@ -11,6 +11,8 @@ from planner.edges.catalog_files import load_catalog
 from planner.plan.review import Verdict
 from tests.planner import small
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 CATALOG = load_catalog()
 HORIZON = date(2026, 12, 1)
 

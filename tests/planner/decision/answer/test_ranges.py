@@ -12,6 +12,8 @@ from planner.plan.plan import Plan
 from tests.planner import small
 from tests.planner.small import planned_text
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 BUSY = small.text().replace("{mean: 1}", "{mean: 6}")
 """Chat fills its machines, and what comes beyond them goes to the API."""
 

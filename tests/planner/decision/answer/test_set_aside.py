@@ -13,6 +13,8 @@ from planner.documents.environment_file import parse
 from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import load_coefficients
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 TEXT = """\
 version: 1
 platform: {account: "123456789012", region: us-east-1, zones: [use1-az4, use1-az6]}

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from planner.decision.answer.verdicts import gap_verdicts
 from planner.domain.gaps import Gap
 from planner.plan.review import Verdict
 from tests.planner import small
+
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 def budgets(text: str) -> dict[str, Verdict]:

@@ -35,6 +35,8 @@ from planner.edges.catalog_files import load_catalog
 from planner.edges.performance_files import load_coefficients
 from tests.planner.plans import lock
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 CATALOG = load_catalog()
 PLACES = CATALOG.places
 REGIONS = sorted(region for place in PLACES.rows.values() for region in place.aws_regions)

@@ -27,6 +27,8 @@ from planner.edges.performance_files import load_coefficients
 from planner.words.diagnostics import Problems
 from tests.planner.plans import lock
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 LUNA = "openai/gpt-5.6-luna"
 LONG = f"api/{LUNA}/long-input"
 TEXT = """

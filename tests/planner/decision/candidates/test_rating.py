@@ -38,6 +38,8 @@ from planner.words.diagnostics import Problems
 from planner.words.numbers import figure, six_digits
 from tests.planner.decision.test_optimize import GAP, KEPT, inputs, outcome
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 CHAT, EXTRACTION = "chat", "extraction"
 REASON = "so says this test"
 HOPEFUL = ("quotas:", "planning: {margin: p50}\nquotas:")
