@@ -13,6 +13,7 @@ import pytest
 
 import planner.decision.optimize as optimizer
 from planner.decision.answer.alternatives import Alternatives
+from planner.decision.replans import alternatives
 from planner.documents.lock import Lock, render
 from planner.edges.planning import Planned, plan
 from planner.edges.workspace import Workspace
@@ -20,8 +21,6 @@ from planner.edges.workspace import Workspace
 FILE = Path(__file__).resolve().parents[1] / "data" / "environments" / "small.yaml"
 CHANGE = ("requests_per_second: {mean: 1}", "requests_per_second: {mean: 3}")
 """One line: chat triples."""
-_BESIDE = optimizer.alternatives
-"""What makes the plans beside a plan."""
 
 
 def text() -> str:
@@ -62,7 +61,7 @@ def alone() -> Iterator[None]:
 def _whole() -> Iterator[Path]:
     """A folder for a plan with all that stands beside it, also while others stand alone."""
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
-        patch.setattr(optimizer, "alternatives", _BESIDE)
+        patch.setattr(optimizer, "alternatives", alternatives)
         yield Path(folder)
 
 
