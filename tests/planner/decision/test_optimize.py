@@ -34,8 +34,6 @@ from planner.plan.plan import Plan
 from planner.words.diagnostics import Problems
 from tests.planner import small
 
-pytestmark = pytest.mark.usefixtures("alone")
-
 GAP = Decimal("1.01")
 """A plan may be this much dearer than the optimum."""
 KEPT: CapacitiesByDigest = {}

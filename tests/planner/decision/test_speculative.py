@@ -29,8 +29,6 @@ from planner.words.diagnostics import Problems
 from tests.charts.rendering import container, render
 from twin.engine.clock import EngineClock
 
-pytestmark = pytest.mark.usefixtures("alone")
-
 METRICS = Path(__file__).resolve().parents[2] / "data" / "vllm" / "metrics.json"
 KEPT: CapacitiesByDigest = {}
 TEXT = """\

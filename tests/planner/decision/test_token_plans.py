@@ -28,8 +28,6 @@ from planner.edges.trace_files import shipped_trace
 from planner.performance.capacity_search import CapacitiesByDigest
 from planner.plan.plan import Plan
 
-pytestmark = pytest.mark.usefixtures("alone")
-
 KEPT: CapacitiesByDigest = {}
 REQUESTS = Decimal(1_314_000)
 TEMPLATE = """\

@@ -185,6 +185,7 @@ def test_a_rate_limit_refuses_no_part_of_the_longest() -> None:
     assert route_of(outcome).too_long is None
 
 
+@pytest.mark.beside
 def test_the_price_of_serving_them_is_that_of_the_plan_that_refuses_none() -> None:
     def serving_all(outcome: Outcome) -> list[float]:
         others = [other for other in outcome.plan.baselines if other.name == "longest served too"]

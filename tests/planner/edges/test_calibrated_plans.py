@@ -86,6 +86,7 @@ def inputs(folder: Path, gpus: Mapping[str, Calibration]) -> Inputs:
     return Inputs(wanted.environment, load_catalog(), load_coefficients(), wanted.traces, None, gpus)
 
 
+@pytest.mark.beside
 def test_without_a_calibration_no_byte_of_a_lock_tells_of_one(tmp_path: Path) -> None:
     text = render(plain())
     assert "calibrations" not in text

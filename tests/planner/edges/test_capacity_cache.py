@@ -162,6 +162,7 @@ def test_the_cache_changes_how_long_a_plan_takes_and_not_what_it_says(
     assert planned("mended") == (cold, 0)
 
 
+@pytest.mark.beside
 def test_a_plan_in_a_read_only_place_says_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "cache").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

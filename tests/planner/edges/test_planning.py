@@ -18,8 +18,6 @@ from planner.edges.workspace import Workspace
 from planner.words.diagnostics import Problems
 from tests.planner import small
 
-pytestmark = pytest.mark.usefixtures("alone")
-
 Change = tuple[str, str]
 API_ALONE: Change = ("accept: [qwen3-8b, gpt-5.4-mini]", "accept: [gpt-5.4-mini]")
 QUOTA: Change = ("quotas: {G: 192, P: 384}", "quotas: {G: 4, P: 0}")

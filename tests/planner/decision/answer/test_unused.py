@@ -18,8 +18,6 @@ from planner.edges.performance_files import load_coefficients
 from planner.performance.capacity_search import CapacitiesByDigest
 from planner.plan.plan import Plan
 
-pytestmark = pytest.mark.usefixtures("alone")
-
 KEPT: CapacitiesByDigest = {}
 TEXT = """\
 version: 1

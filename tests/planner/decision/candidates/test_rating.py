@@ -337,6 +337,7 @@ def premium(plan: Plan) -> Decimal | None:
     return found[0].usd_per_month if found else None
 
 
+@pytest.mark.beside
 @pytest.mark.parametrize("load", [1, 3, 8])
 def test_a_margin_never_saves_money(load: int) -> None:
     """The same choice without it costs no more, and at some loads less: that is what not knowing costs."""
@@ -367,6 +368,7 @@ def test_a_plan_without_pools_has_no_premium() -> None:
     assert premium(plan) is None
 
 
+@pytest.mark.beside
 def test_the_premium_compares_like_with_like() -> None:
     """With margins of 1 the row costs what the plan costs: unsimulated classes are as corrected there as here."""
     asked = inputs()
