@@ -197,7 +197,7 @@ def _answer(question: Question, linear: Linear, values: Floats, proven: bool, bo
         f.key: tuple(min(1.0, value[columns.away(f, t)]) for t in levels) for f in pairs.turned_away(question)
     }
     value |= _trimmed(question, value, served)
-    cost = float(sum(c.cost * value[c.name] for c in linear.columns if c.cost > TIE_BREAK_USD))
+    cost = float(sum(c.cost * value[c.name] for c in linear.columns if abs(c.cost) > TIE_BREAK_USD))
     return Answer(
         usd_per_month=cost,
         proven=proven,

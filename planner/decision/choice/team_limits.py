@@ -166,7 +166,7 @@ def budgets(program: Linear, question: Question) -> None:
 
     Σ cost·column ≤ budget
     """
-    priced = [(c.name, c.cost) for c in program.columns if c.cost > TIE_BREAK_USD]
+    priced = [(c.name, c.cost) for c in program.columns if abs(c.cost) > TIE_BREAK_USD]
     to_apis = {s(f, a, t) for f, a in api_pairs(question) for t in range(len(question.level_hours))}
     spend = [(name, cost) for name, cost in priced if name in to_apis]
     if question.budget_usd is not None:
