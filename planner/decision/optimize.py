@@ -16,7 +16,7 @@ from planner.decision.answer.engine_images import without_canary
 from planner.decision.answer.fleet import gates
 from planner.decision.answer.outlook import with_outlook
 from planner.decision.answer.risks import slo_risks
-from planner.decision.candidates.existing import STATED
+from planner.decision.candidates.existing import STATED, owned_machines
 from planner.decision.candidates.hosting_rights import places_behind
 from planner.decision.candidates.known import Known
 from planner.decision.candidates.market import Market
@@ -183,6 +183,8 @@ def _consulted(inputs: Inputs, market: Market, plan: Plan) -> tuple[tuple[str, .
     facts = {f"provider/{api.row.provider}" for api in market.apis}
     facts |= {f"api/{catalog_key(api.row.key)}" for api in market.apis}
     facts |= failures_behind(plan, inputs.catalog.failures)
+    own = owned_machines(inputs.environment, inputs.catalog)
+    facts |= {f"owning/{assumed.row.key}" for each in own for assumed in each.assumed}
     facts |= places_behind(inputs.environment, inputs.catalog, market.apis)
     prices = set(market.price_keys)
     for c in market.classes:

@@ -24,7 +24,7 @@ RESERVATION_ID = r"^cr-[0-9a-f]{8,17}$"
 """How EC2 spells the id of a capacity reservation."""
 _EXACT = Decimal("0.00000001")
 
-ReservationId = Annotated[str, Field(pattern=RESERVATION_ID)]
+ReservationId = Annotated[str, Field(pattern=RESERVATION_ID, description="an id of EC2, like cr-0123456789abcdef0")]
 
 
 class CapacityBlock(EnvironmentPart):
