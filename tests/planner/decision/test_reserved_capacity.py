@@ -65,7 +65,7 @@ def test_a_block_is_filled_first_uses_no_quota_and_its_end_begins_a_phase() -> N
     assert (group.max_nodes, group.blocks) == (2, {"cr-0123456789abcdef0": 2})
     assert group.ways == "capacity block"
     (line,) = [line for line in made.cost.lines if line.component == group.name and line.unit == "hour"]
-    assert (line.name, line.quantity, line.unit_price) == ("g6.xlarge capacity block", 1460, Decimal("0.5"))
+    assert [line.name, line.quantity, line.unit_price] == ["g6.xlarge capacity block", 1460, Decimal("0.5")]
     first, then = made.phases
     assert (first.end, then.start) == (date(2027, 1, 10), date(2027, 1, 10))
     assert then.repriced == ("capacity block cr-0123456789abcdef0 (prod.yaml:13) ends",)
@@ -103,7 +103,7 @@ def test_a_reservation_costs_what_it_costs_on_demand_whether_it_is_used_or_not()
     listed = load_catalog().prices.price("ec2/us-east-1/g6.xlarge/on-demand")
     assert listed is not None
     (line,) = [line for line in made.cost.lines if line.name.startswith("g6.xlarge reserved capacity")]
-    assert (line.name, line.quantity) == ("g6.xlarge reserved capacity, not used", 3 * 730)
+    assert [line.name, line.quantity] == ["g6.xlarge reserved capacity, not used", 3 * 730]
     assert (line.unit_price, line.price, line.source) == (listed.usd, listed.key, listed.source)
     wanted, _ = parse(environment_text(f"{{capacity_blocks: [{BLOCK}], reservations: [{RESERVATION}]}}"), "prod.yaml")
     index = made.cost.lines.index(line)

@@ -285,12 +285,12 @@ def broken_rules(question: Question, answer: Answer, tolerance: float = 1e-5) ->
         if spot > question.spot_share * every + tolerance:
             found.append(f"{spot} of {every} GPUs {gpu} are spot")
     for family, quota in question.quotas.items():
-        used = 0.0
+        vcpus = 0.0
         for k in {k.instance_type: k for k in question.classes if k.quota_family == family}.values():
-            there = {each.node_group for each in question.classes if each.instance_type == k.instance_type}
-            nodes = sum(answer.nodes.get(g, 0) - answer.spot.get(g, 0) for g in there)
-            used += k.vcpus_per_node * max(0, nodes - k.owned - k.blocks)
-        if used > quota:
+            machines_of = {each.node_group for each in question.classes if each.instance_type == k.instance_type}
+            running = sum(answer.nodes.get(g, 0) - answer.spot.get(g, 0) for g in machines_of)
+            vcpus += k.vcpus_per_node * max(0, running - k.owned - k.blocks)
+        if vcpus > quota:
             found.append(f"quota {family}")
     found += [f"{unit} of {a.name}" for a in question.apis for unit in _exceeded(question, answer, a.name)]
     for machine in {k.instance_type: k for k in question.classes if not k.may_buy}.values():
