@@ -226,6 +226,8 @@ def environment_with(key: str, written: str) -> str:
         values["hardware"]["existing"][0] |= {"source": "books", "as_of": "2026-10-05"}
     if key == "reserve.zone":  # each zone has a way out
         values["platform"]["nat"] = "per-zone"
+    if key == "reserve.zone":  # of which machines of one's own stand in none
+        values["purchase"].pop("owned")
     if key == "purchase.reserved_3y":  # the horizon holds the term
         values["horizon"]["months"] = 36
     *before, last = [NAMES.get(str(step), step) for step in _steps(key)]
