@@ -108,6 +108,16 @@ def _node_groups(plan: Plan) -> Iterator[Problem]:
         if group.capacity_type != "on-demand":
             message = f"node group `{group.name}`: {group.capacity_type} capacity is not deployed yet"
             yield Problem("DEP020", message, hint="plan it on demand, with `spot` nodes in it")
+        if group.owned:
+            message = f"node group `{group.name}`: {group.owned} of its nodes are machines of your own, and no program "
+            message += "here lets them join EKS (Hybrid Nodes)"
+            hint = "deploy on a cluster that is there already (`platform.cluster`, docs/existing-cluster.md)"
+            yield Problem("DEP020", message, hint=hint)
+        for name, count in sorted(group.blocks.items()):
+            message = f"node group `{group.name}`: {count} of its nodes are of capacity block {name}, for which no "
+            message += "node group is made yet"
+            hint = f"start them by hand with the block, or leave {name} out of `purchase.capacity_blocks`"
+            yield Problem("DEP020", message, hint=hint)
         if not 0 <= group.spot <= group.max_nodes:
             message = f"node group `{group.name}` has {group.max_nodes} nodes, {group.spot} of them spot"
             yield Problem("DEP020", message, hint="plan again")

@@ -66,6 +66,7 @@ class Decision:
             market.apis,
             frozenset(offer.route for offer in market.offers),
             network_cidr(self.inputs),
+            self.inputs.places,
         )
 
     @property

@@ -13,10 +13,10 @@ from planner.decision.answer.alternatives import Alternatives
 from planner.decision.answer.assemble import Background, assemble
 from planner.decision.answer.availability import failures_behind
 from planner.decision.answer.engine_images import without_canary
-from planner.decision.answer.existing_fleet import STATED
 from planner.decision.answer.fleet import gates
 from planner.decision.answer.outlook import with_outlook
 from planner.decision.answer.risks import slo_risks
+from planner.decision.candidates.existing import STATED, owned_machines
 from planner.decision.candidates.hosting_rights import places_behind
 from planner.decision.candidates.known import Known
 from planner.decision.candidates.market import Market
@@ -94,10 +94,11 @@ def optimize(
     """
     known = Known({} if kept is None else kept)
     stage("surveying, simulating and choosing")
-    decision = decide(inputs, known, limits)
+    now = inputs.on_first_day()
+    decision = decide(now, known, limits)
     if isinstance(decision, Refusal):
         stage("looking for the nearest plan")
-        raise NoPlan(with_nearest(inputs, decision, known, limits))
+        raise NoPlan(with_nearest(now, decision, known, limits))
     decision, kept_pools = keep(decision, limits)
     stage("planning the alternatives")
     plan = tell(decision, known, limits).model_copy(update={"kept": kept_pools})
@@ -182,6 +183,8 @@ def _consulted(inputs: Inputs, market: Market, plan: Plan) -> tuple[tuple[str, .
     facts = {f"provider/{api.row.provider}" for api in market.apis}
     facts |= {f"api/{catalog_key(api.row.key)}" for api in market.apis}
     facts |= failures_behind(plan, inputs.catalog.failures)
+    own = owned_machines(inputs.environment, inputs.catalog)
+    facts |= {f"owning/{assumed.row.key}" for each in own for assumed in each.assumed}
     facts |= places_behind(inputs.environment, inputs.catalog, market.apis)
     prices = set(market.price_keys)
     for c in market.classes:

@@ -51,7 +51,7 @@ def worth_of(
     stage: what is told the number of each plan as it begins.
     """
     stage("planning")
-    plan = decide(replace(inputs, prior=None), known, limits)
+    plan = decide(replace(inputs.on_first_day(), prior=None), known, limits)
     if isinstance(plan, Refusal):
         return plan
     steps, moves, promised = list(stepped_limits(plan)), list(shifts(plan)), list(promises(plan))

@@ -13,6 +13,7 @@ from decimal import Decimal
 
 from planner.documents.adapter_rules import adapters_held
 from planner.documents.engine_rules import canaries_held
+from planner.documents.paid_rules import TOLERANCE, close, paid_held
 from planner.documents.purchase_rules import purchases_held
 from planner.domain.buying import SPOT_QUOTA
 from planner.domain.environment import Environment, monthly_budget
@@ -24,9 +25,6 @@ from planner.plan.traffic import PlannedRoute
 from planner.words.diagnostics import Problem
 from planner.words.numbers import dollars
 from planner.words.units import HOURS_PER_MONTH
-
-TOLERANCE = Decimal("0.001")
-"""Relative tolerance: six significant digits are written, and sums of dozens of them are compared."""
 
 
 def arithmetic(plan: Plan, environment: Environment) -> tuple[Problem, ...]:
@@ -45,7 +43,7 @@ def arithmetic(plan: Plan, environment: Environment) -> tuple[Problem, ...]:
         _quota,
         privacy,
         _bill,
-        _existing,
+        paid_held,
         purchases_held,
         _budget,
         _phases,
@@ -106,18 +104,18 @@ def _packing(plan: Plan, environment: Environment) -> Iterator[Problem]:
 def _served(plan: Plan, environment: Environment) -> Iterator[Problem]:
     """Require that every request of every hour of the month has a place to go."""
     hours = sum((level.hours for level in plan.levels), Decimal(0))
-    if not _close(hours, Decimal(HOURS_PER_MONTH)):
+    if not close(hours, Decimal(HOURS_PER_MONTH)):
         yield Problem("CHK009", f"the levels have {hours} hours; a month has {HOURS_PER_MONTH}")
     for route in plan.routes:
         total = sum((band.share_of_requests for band in route.bands), Decimal(0))
-        if not _close(total, Decimal(1)):
+        if not close(total, Decimal(1)):
             yield Problem(
                 "CHK009", f"route `{route.name}`: its bands hold {total:.4f} of its requests, not all of them"
             )
         for index, band in enumerate(route.bands):
             place = f"route `{route.name}`, band {index}"
             local = sum(band.weights.values(), Decimal(0))
-            if local and not _close(local, Decimal(1)):
+            if local and not close(local, Decimal(1)):
                 yield Problem("CHK009", f"{place}: the weights of its pools sum to {local:.4f}, not 1")
             away = [(band.spilled(level.name), band.refused(level.name)) for level in plan.levels]
             placed = all(spilled + refused >= 1 - TOLERANCE for spilled, refused in away)
@@ -157,7 +155,7 @@ def _too_long(plan: Plan, environment: Environment) -> Iterator[Problem]:
             ("refused", refused, told.refused_share if told else Decimal(0)),
             ("cut", cut, told.cut_share if told else Decimal(0)),
         ):
-            if not _close(said, share):
+            if not close(said, share):
                 message = f"{share:.4%} of its requests are {what} for their length; the plan says {said:.4%}"
                 yield Problem("CHK009", f"route `{route.name}`: {message}")
         declared = environment.routes.get(route.name)
@@ -246,7 +244,7 @@ def _quota(plan: Plan, environment: Environment) -> Iterator[Problem]:
     for family, quota in environment.quotas.items():
         plain = family.removesuffix(SPOT_QUOTA)
         own = [g for g in plan.node_groups if g.quota_family == plain]
-        used = sum(g.vcpus_per_node * (g.spot if plain != family else g.max_nodes - g.spot) for g in own)
+        used = sum(g.vcpus_per_node * (g.spot if plain != family else g.quota_nodes) for g in own)
         if used > quota:
             yield Problem("CHK005", f"the plan runs {used} vCPUs of family {family}; the quota is {quota}")
 
@@ -293,39 +291,10 @@ def _bill(plan: Plan, environment: Environment) -> Iterator[Problem]:
         bought = sum(
             (line.quantity for line in cost.lines if line.component == group.name and line.unit == "hour"), Decimal(0)
         )
-        if not _close(bought, Decimal(group.max_nodes) * HOURS_PER_MONTH):
+        if not close(bought, Decimal(group.max_nodes) * HOURS_PER_MONTH):
             yield Problem(
                 "CHK007", f"node group `{group.name}` runs {group.max_nodes} nodes, {bought} hours are billed"
             )
-
-
-def _existing(plan: Plan, environment: Environment) -> Iterator[Problem]:
-    """Require that machines which are paid for already are billed whole, and carry no more nodes than there are."""
-    stated: dict[str, int] = {}
-    for index, entry in enumerate(environment.hardware.existing):
-        stated[entry.instance_type] = stated.get(entry.instance_type, 0) + entry.count
-        key = f"environment/hardware.existing[{index}]/{entry.instance_type}"
-        lines = [line for line in plan.cost.lines if line.price == key]
-        hours = sum((line.quantity for line in lines), Decimal(0))
-        whole = _close(hours, Decimal(entry.count) * HOURS_PER_MONTH)
-        if not whole or any(line.unit_price != entry.usd_per_hour for line in lines):
-            message = f"{entry.count} × {entry.instance_type} are paid for at ${entry.usd_per_hour} an hour"
-            yield Problem("CHK007", f"{message}; {hours} hours of them are billed")
-    for group in plan.node_groups:
-        lines = [line for line in plan.cost.lines if line.component == group.name and line.name.endswith(" existing")]
-        if not _close(sum((line.quantity for line in lines), Decimal(0)), Decimal(group.existing) * HOURS_PER_MONTH):
-            message = f"node group `{group.name}` stands on {group.existing} existing machines"
-            yield Problem("CHK007", f"{message}, which are not those on the bill")
-        if environment.platform.cluster is not None and group.existing != group.max_nodes:
-            message = f"node group `{group.name}` runs {group.max_nodes} nodes in a cluster that is there already"
-            yield Problem("CHK007", f"{message}; {group.existing} of them are there")
-    used: dict[str, int] = {}
-    for group in plan.node_groups:
-        used[group.instance_type] = used.get(group.instance_type, 0) + group.existing
-    for instance_type, count in sorted(used.items()):
-        if count > stated.get(instance_type, 0):
-            message = f"{count} nodes stand on existing {instance_type}; the environment states"
-            yield Problem("CHK007", f"{message} {stated.get(instance_type, 0)}")
 
 
 def _phases(plan: Plan, environment: Environment) -> Iterator[Problem]:
@@ -361,13 +330,16 @@ def cluster_bill(plan: Plan) -> Iterator[Problem]:
     for key in sorted({*built, *billed}):
         if key in unpriced and key not in billed and not is_needed(key):
             continue
-        if not _close(billed.get(key, Decimal(0)), built.get(key, Decimal(0))):
+        if not close(billed.get(key, Decimal(0)), built.get(key, Decimal(0))):
             message = f"the platform has {built.get(key, 0)} of {key}; {billed.get(key, 0)} are billed"
             yield Problem("CHK007", message)
     for group in plan.node_groups:
         lines = (line for line in plan.cost.lines if line.component == group.name and line.price == disks)
-        billed_gb, built_gb = sum((line.quantity for line in lines), Decimal(0)), group.disk_gb * group.max_nodes
-        if not _close(billed_gb, Decimal(built_gb)):
+        billed_gb, built_gb = (
+            sum((line.quantity for line in lines), Decimal(0)),
+            group.disk_gb * (group.max_nodes - group.owned),
+        )
+        if not close(billed_gb, Decimal(built_gb)):
             message = f"the disks of node group `{group.name}` have {built_gb} GB; {billed_gb} are billed"
             yield Problem("CHK007", message)
 
@@ -393,10 +365,6 @@ def _on_nodes(group: NodeGroup, pool: Pool) -> int:
 
 def _routes_of(plan: Plan, pool: Pool) -> list[PlannedRoute]:
     return [r for r in plan.routes if any(band.weights.get(pool.name, 0) > 0 for band in r.bands)]
-
-
-def _close(value: Decimal, expected: Decimal) -> bool:
-    return abs(value - expected) <= expected * TOLERANCE
 
 
 def _load(plan: Plan, pool: Pool, level: str) -> Decimal:

@@ -55,7 +55,8 @@ def _machines(document: Document) -> Iterator[Problem]:
     entries = value_at(document.value, MACHINES)
     listed = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
     counted = {str(entry.get("instance_type")) for entry in listed}
-    for name in nodes:
+    own = value_at(document.value, ("purchase", "owned"))  # `references` knows of what machines these are
+    for name in nodes if not own else ():
         if str(name) not in counted:
             hint = "add `{instance_type, count, usd_per_hour, source, as_of}` of them to `hardware.existing`"
             where = document.key((*CLUSTER, "nodes", name))

@@ -138,7 +138,7 @@ CODES: dict[str, str] = {
     "DEP012": "A network without NAT needs mirrored images, which are not deployed yet.",
     "DEP013": "The addresses that may reach the Kubernetes API are no CIDR, or are everyone's.",
     "DEP014": "The Kubernetes API will be private, and this machine is said to be outside its network.",
-    "DEP020": "A capacity type that is not deployed yet.",
+    "DEP020": "A capacity type that is not deployed yet: also capacity blocks, and machines of one's own on EKS.",
     "DEP021": "A size that changes by itself, which is not deployed yet.",
     "DEP022": "A node group uses a zone that is not among the environment's.",
     "DEP023": "An exclusive node group holds no pool, or more than one.",

@@ -48,6 +48,7 @@ SERVICES: Mapping[str, tuple[str, str]] = {
 UNITS: Mapping[str, str] = {
     "hour": "Hours",
     "month": "Months",
+    "kWh": "kWh",
     "GB": "GB",
     "GB-month": "GB-Months",
     "Mtok": "1000000 Tokens",
@@ -151,7 +152,7 @@ def _of_line(charge: Charge, line: CostLine, platform: PlannedPlatform) -> dict[
     """Return what the columns say of a cost line."""
     kind, _, rest = line.price.partition("/")
     place, _, item = rest.partition("/")
-    seller = OWN if kind == "environment" and platform.existing is not None else _seller(line)
+    seller = OWN if _is_own(line, platform) else _seller(line)
     service, category = (None, "Compute") if seller == OWN else _service(kind, place, item)
     quantity = figure(line.quantity * charge.period.months)
     listed = _listed_usd(line)
@@ -175,6 +176,12 @@ def _of_line(charge: Charge, line: CostLine, platform: PlannedPlatform) -> dict[
         "SkuPriceId": line.price,
         "SubAccountId": platform.account if seller == AWS else None,
     }
+
+
+def _is_own(line: CostLine, platform: PlannedPlatform) -> bool:
+    """Say whether a line is of machines that AWS does not sell."""
+    stated = line.price.startswith("environment/")
+    return stated and (platform.existing is not None or line.price.startswith("environment/purchase.owned["))
 
 
 def _seller(line: CostLine) -> str:

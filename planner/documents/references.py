@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from pydantic import ValidationError
+
 from planner.domain.apis import Provider
 from planner.domain.catalog import Catalog
 from planner.domain.gaps import Gap, did_you_mean
 from planner.domain.hardware import kind_of, missing, of_machine, words_for_hardware
 from planner.domain.offerings import UnplannedHardware
+from planner.domain.owning import OwnedMachines, owned
 from planner.words.diagnostics import Problem, Span, first_of
 from planner.words.spans import Document, Path, mapping_at, value_at
 
@@ -34,6 +37,7 @@ def _dangling(document: Document, catalog: Catalog, trace_problem: TraceProblem)
     yield from _providers(document, catalog)
     yield from _measured_models(document, catalog)
     yield from _existing(document, catalog)
+    yield from _owned(document, catalog)
     yield from _based_in(document, catalog)
     yield from _hardware(document, catalog, ("hardware",))
     for name in mapping_at(document.value, "routes"):
@@ -123,7 +127,46 @@ def _deployments(document: Document, catalog: Catalog, provider: Provider) -> It
 
 def _existing(document: Document, catalog: Catalog) -> Iterator[Problem]:
     """Require instance types that the catalog knows."""
-    path: Path = ("hardware", "existing")
+    paths: tuple[Path, ...] = (("hardware", "existing"), ("purchase", "capacity_blocks"), ("purchase", "reservations"))
+    for path in paths:
+        yield from _machines(document, catalog, path)
+
+
+def _owned(document: Document, catalog: Catalog) -> Iterator[Problem]:
+    """Require machines of one's own that are like one of the catalog, whose cost is stated or published.
+
+    Where the cluster is there already, each kind of its nodes has a number, and each such machine has labels.
+    """
+    path: Path = ("purchase", "owned")
+    entries = value_at(document.value, path)
+    region = value_at(document.value, ("platform", "region"))
+    place = catalog.places.of_region(region) if isinstance(region, str) else None
+    nodes = mapping_at(document.value, "platform", "cluster", "nodes")
+    counted: set[str] = set()
+    for index, stated in enumerate(entries if isinstance(entries, list) else ()):
+        where = document.at((*path, index))
+        try:
+            entry = OwnedMachines.model_validate(stated)
+        except ValidationError:
+            return  # the schema says what is wrong with it
+        found = owned(index, entry, catalog.instances, catalog.owning, place, catalog.places)
+        if isinstance(found, Gap):
+            yield Problem("ENV002" if found.kind == "owning" else "ENV006", found.message, where, found.hint)
+            return
+        counted.add(found.like.key)
+        if nodes and found.like.key not in nodes:
+            hint = f"add `{found.like.key}: {{labels: {{…}}}}` to `platform.cluster.nodes`"
+            yield Problem("ENV005", f"nobody says which nodes of the cluster are like `{found.like.key}`", where, hint)
+    listed = value_at(document.value, ("hardware", "existing"))
+    counted |= {str(value_at(each, ("instance_type",))) for each in (listed if isinstance(listed, list) else ())}
+    for name in nodes if entries else ():
+        if str(name) not in counted:
+            hint = "add `{instance_type, count, usd_per_hour, source, as_of}` of them to `hardware.existing`"
+            message = f"nobody says how many nodes of `{name}` there are and what they cost"
+            yield Problem("ENV005", message, document.key(("platform", "cluster", "nodes", name)), hint)
+
+
+def _machines(document: Document, catalog: Catalog, path: Path) -> Iterator[Problem]:
     entries = value_at(document.value, path)
     for index, entry in enumerate(entries if isinstance(entries, list) else ()):
         name = value_at(entry, ("instance_type",))

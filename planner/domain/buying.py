@@ -1,4 +1,7 @@
-"""Which ways of buying machines a team allows besides on demand: spot up to a share, and commitments for a term."""
+"""Which ways of buying machines a team allows besides on demand, and which machines it has bought already.
+
+It allows spot up to a share, and commitments for a term. It has machines of its own, capacity blocks and reservations.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,9 @@ from typing import Annotated
 from pydantic import Discriminator, Field, Tag
 
 from planner.domain.environment_part import EnvironmentPart
+from planner.domain.owning import OwnedMachines
 from planner.domain.purchases import COMMITMENTS, Commitment, Payment
+from planner.domain.reserved_capacity import CapacityBlock, CapacityReservation
 from planner.words.fields import left_out_at
 from planner.words.units import Share
 
@@ -37,11 +42,16 @@ class Purchase(EnvironmentPart):
 
     spot: spot machines, in two zones or more; none without it.
     reserved_1y, reserved_3y: standard reserved instances of a term. Its months must lie within the horizon.
+    owned: machines of one's own, outside AWS.
+    capacity_blocks, reservations: capacity of the account that is paid for, whether it is used or not.
     """
 
     spot: SpotRules | None = left_out_at(None, description="write {max_share: 50%}")
     reserved_1y: Payments = left_out_at(False, description=_HINT)
     reserved_3y: Payments = left_out_at(False, description=_HINT)
+    owned: tuple[OwnedMachines, ...] = left_out_at((), description="a list, like [{gpu: H100, count: 8}]")
+    capacity_blocks: tuple[CapacityBlock, ...] = left_out_at((), description="a list of blocks")
+    reservations: tuple[CapacityReservation, ...] = left_out_at((), description="a list of reservations")
 
     @property
     def commitments(self) -> tuple[Commitment, ...]:

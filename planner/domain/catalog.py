@@ -2,7 +2,7 @@
 
 A look-up returns a value or a named gap. The digests of a plan cover exactly the rows that it consulted. They are kept
 apart for facts (`model/…`, `adapter/…`, `gpu/…`, `instance/…`, `offering/…`, `api/…`, `place/…`, `provider/…`,
-`failure/…`) and for prices, so that a new price and a new fact make a lock stale for different reasons. An
+`failure/…`, `owning/…`) and for prices, so that a new price and a new fact make a lock stale for different reasons. An
 `offering/REGION/TYPE` is the list of zones that sell a type: a new zone in another region, or of another type, makes no
 lock stale. No file is read here, but the mappings of regions and of prices may read one when a key of it is first asked
 for.
@@ -36,6 +36,7 @@ from planner.domain.offerings import (
     all_offerings,
     offerings_in,
 )
+from planner.domain.owning import OwningRow
 from planner.domain.places import Places
 from planner.domain.prices import PriceSnapshot
 from planner.words.diagnostics import Span
@@ -44,7 +45,7 @@ from planner.words.layered import Layered
 FactRow = Mapping[str, Any]
 
 
-KINDS = ("gpu", "instance", "model", "adapter", "api", "place", "provider", "unplanned", "failure")
+KINDS = ("gpu", "instance", "model", "adapter", "api", "place", "provider", "unplanned", "failure", "owning")
 """First parts of the keys of fact rows."""
 OFFERING = "offering"
 """First part of the keys of what a region sells, which are read from its row."""
@@ -110,6 +111,7 @@ class Catalog:
     adapters: LoRA adapters of models, by name; they stand in a team's own catalog alone.
     engine_releases: what is new in each release of the engine, by its number.
     failures: how often machines, zones, regions and accounts fail, by the key of the row.
+    owning: what it costs to own machines as others published it, by the key of the row.
     """
 
     models: Mapping[str, Model]
@@ -128,6 +130,7 @@ class Catalog:
     adapters: Mapping[str, Adapter] = field(default_factory=dict)
     engine_releases: Mapping[str, EngineRelease] = field(default_factory=dict, repr=False)
     failures: Mapping[str, FailureRow] = field(default_factory=dict)
+    owning: Mapping[str, OwningRow] = field(default_factory=dict)
 
     @cached_property
     def engine(self) -> Engine:

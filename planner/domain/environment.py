@@ -1,7 +1,7 @@
 """What a team wants: the file `environments/NAME.yaml`, as a frozen value.
 
-The file holds human intent only; every decision stands in the lock. Keys that a later release plans with (owned
-machines, elastic nodes, tiers, deadlines) are refused with ENV010 and a plain sentence, instead of being
+The file holds human intent only; every decision stands in the lock. Keys that a later release plans with (elastic
+nodes, tiers, deadlines) are refused with ENV010 and a plain sentence, instead of being
 ignored. The JSON Schema of this model is published in `docs/schemas/environment.schema.json`, with the docstrings of
 the classes below; `docs/environment.md` explains each key.
 """
@@ -270,13 +270,6 @@ class Environment(EnvironmentPart):
 
 
 PLANNED_LATER: dict[str, str] = {
-    "purchase.owned": (
-        "owned machines are not planned yet. Machines of the AWS account that are paid for already stand in "
-        "`hardware.existing`"
-    ),
-    "purchase.capacity_blocks": (
-        "capacity blocks are not planned yet. One that is paid for already stands in `hardware.existing`"
-    ),
     "elastic": "nodes are not given back at night yet; every pool has a fixed size",
     "compliance": "compliance sets are not planned yet; set `data:` and `residency:` on each route",
     "team": "engineering time is not planned yet; compare plans by their infrastructure cost",

@@ -10,6 +10,7 @@
     engines/NAME.yaml             `releases`: one block for each release of an engine, with what is new in it
     cuts/FAMILY.yaml              the last cut of the prices of a family of instance types
     failures/NAME.yaml            `rows`: one block for each thing that fails, with how often it does
+    owning/NAME.yaml              `rows`: one block for each published figure of what it costs to own machines
 
 The name of a file is a part of the keys in it, so that it is said once. Sources that many entries share stand in a
 table: `sources` of a provider, `prices/DAY/sources.yaml` of a snapshot. An entry names a row of that table and gets the
@@ -131,8 +132,15 @@ class CatalogReading:
 
     def failures(self) -> list[Entry]:
         """Return one entry for each block of the files in `failures/`."""
+        return self._rows("failures")
+
+    def owning(self) -> list[Entry]:
+        """Return one entry for each block of the files in `owning/`."""
+        return self._rows("owning")
+
+    def _rows(self, folder: str) -> list[Entry]:
         entries = []
-        for group, document in self._documents("failures"):
+        for group, document in self._documents(folder):
             for name, block in self._blocks(document, "rows"):
                 path, key = ("rows", name), f"{group}/{name}"
                 entries.append(Entry(key, self.with_implied(document, path, {"key": key}, block), document, path))

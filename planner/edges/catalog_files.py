@@ -29,6 +29,7 @@ from planner.domain.failures import APIS, NODES, FailureRow
 from planner.domain.gaps import did_you_mean
 from planner.domain.models import Model
 from planner.domain.offerings import Gpu, InstanceType, Region, UnplannedHardware
+from planner.domain.owning import OwningRow
 from planner.domain.places import CALLED_REGION, EVERYWHERE, KnownPlace, Places
 from planner.domain.prices import FamilyCut, Price, PriceSnapshot, file_of
 from planner.edges.catalog_entries import CatalogReading
@@ -112,6 +113,7 @@ def _open(folder: Traversable, snapshot: str | None) -> _Opened:
     unplanned = fact_table(reading.unplanned(), UnplannedHardware, problems)
     places = fact_table(reading.places(), KnownPlace, problems)
     failures = fact_table(reading.failures(), FailureRow, problems)
+    owning = fact_table(reading.owning(), OwningRow, problems)
     providers = fact_table(hosts, Provider, problems)
     apis = fact_table(hosted, ApiModel, problems)
     model_names, region_names = reading.names("models"), reading.names("regions")
@@ -163,6 +165,7 @@ def _open(folder: Traversable, snapshot: str | None) -> _Opened:
         "unplanned": unplanned,
         "place": places,
         "failure": failures,
+        "owning": owning,
         "provider": providers,
         "api": apis,
     }
@@ -179,6 +182,7 @@ def _open(folder: Traversable, snapshot: str | None) -> _Opened:
         price_rows=RowsByGroup(prices, rows, file_of),
         unplanned=unplanned.values,
         failures=failures.values,
+        owning=owning.values,
         engine_releases=RowsOfOneFile(engines, ENGINE_FILE),
     )
     return _Opened(catalog, (models, regions, prices, cuts, engines), tuple(problems))

@@ -24,6 +24,7 @@ from planner.domain.failures import FailureRow
 from planner.domain.gaps import did_you_mean
 from planner.domain.models import Model
 from planner.domain.offerings import Gpu, InstanceType, Region, UnplannedHardware
+from planner.domain.owning import OwningRow
 from planner.domain.places import KnownPlace
 from planner.domain.prices import FamilyCut, Price, earliest_day
 from planner.edges.catalog_entries import Entry
@@ -51,6 +52,7 @@ T = TypeVar(
     EngineRelease,
     FamilyCut,
     FailureRow,
+    OwningRow,
     "Currency",
 )
 
@@ -192,6 +194,8 @@ def _contradictions(value: Any) -> Iterator[tuple[Path, str]]:
     if isinstance(value, Provider) and (message := value.contradiction()):
         yield ("not_called",), message
     if isinstance(value, FailureRow) and (failed := value.contradiction()):
+        yield (failed[0],), failed[1]
+    if isinstance(value, OwningRow) and (failed := value.contradiction()):
         yield (failed[0],), failed[1]
     if isinstance(value, Region):
         yield from _zone_doubts(value)

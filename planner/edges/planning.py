@@ -94,7 +94,18 @@ def _inputs(workspace: Workspace, wanted: Wanted, prior: Lock | None, snapshot: 
         prior=prior.plan if prior else None,
         calibrations=read_calibrations(workspace.folder),
         name=wanted.name,
+        places=_places(wanted),
     )
+
+
+def _places(wanted: Wanted) -> dict[str, str]:
+    """Return where entries stand of which a plan tells, as `FILE:LINE` by their path. The folder is left out."""
+    found = {}
+    for name in ("owned", "capacity_blocks", "reservations"):
+        for index in range(len(getattr(wanted.environment.purchase, name))):
+            span = wanted.document.at(("purchase", name, index))
+            found[f"purchase.{name}[{index}]"] = f"{wanted.name}.yaml:{span.line}" if span is not None else ""
+    return found
 
 
 @contextmanager

@@ -199,7 +199,13 @@ def _reasons(route: PlannedRoute) -> RenderableType:
 
 def _otherwise(group: NodeGroup) -> str:
     """Say how nodes are paid for that are not all on demand, like `, 2 spot`."""
-    counts = {"existing": group.existing, "spot": group.spot}
+    counts = {
+        "owned": group.owned,
+        "capacity block": sum(group.blocks.values()),
+        "reserved capacity": sum(group.reservations.values()),
+        "existing": group.existing,
+        "spot": group.spot,
+    }
     counts |= {key.replace("/", " "): count for key, count in sorted(group.committed.items())}
     return "".join(f", {count} {words}" for words, count in counts.items() if count)
 

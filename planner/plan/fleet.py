@@ -37,6 +37,8 @@ class NodeGroup(PlanPart):
     warm_seconds: time from the request for a node until a replica on it serves, seconds; 0 for a group of fixed size.
     exclusive: whether it holds replicas of one pool only, as restricted data demands.
     disk_gb: root volume of each node, GB; 0 for nodes that are there already.
+    owned: nodes that are machines of the team's own, outside AWS: nothing creates them, and they join by their labels.
+    reservations, blocks: nodes on open capacity reservations and on capacity blocks of the account, by the id `cr-…`.
     existing: nodes whose machines the team pays for already, at the price that the environment states; a reservation or
     a savings plan of the account covers them when they are created.
     spot: nodes that are spot, which AWS may take back. They bear the labels of the others, and stand in a node group of
@@ -53,6 +55,9 @@ class NodeGroup(PlanPart):
     min_nodes: int
     max_nodes: int
     existing: int = left_out_at(0)
+    owned: int = left_out_at(0)
+    reservations: dict[str, int] = left_out_at({})
+    blocks: dict[str, int] = left_out_at({})
     spot: int = left_out_at(0)
     committed: dict[str, int] = left_out_at({})
     gpu: str
@@ -72,11 +77,25 @@ class NodeGroup(PlanPart):
     warm_seconds: int = left_out_at(0)
 
     @property
+    def paid(self) -> int:
+        """Return the number of its nodes whose machines are paid for already, in whatever way."""
+        return self.existing + self.owned + sum(self.reservations.values()) + sum(self.blocks.values())
+
+    @property
+    def quota_nodes(self) -> int:
+        """Return the number of its nodes, but for spot, that count against the account's quota."""
+        return self.max_nodes - self.spot - self.owned - sum(self.blocks.values())
+
+    @property
     def ways(self) -> str:
         """Say how its nodes are paid for, like `4 on-demand, 2 spot`; one way alone stands without its number."""
+        paid = self.paid + self.spot + sum(self.committed.values())
         counts = {
+            "owned": self.owned,
+            "capacity block": sum(self.blocks.values()),
+            "reserved capacity": sum(self.reservations.values()),
             "existing": self.existing,
-            self.capacity_type: self.max_nodes - self.existing - self.spot - sum(self.committed.values()),
+            self.capacity_type: self.max_nodes - paid,
             **{key.replace("/", " "): count for key, count in sorted(self.committed.items())},
             "spot": self.spot,
         }

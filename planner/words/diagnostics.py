@@ -57,7 +57,7 @@ class Problem:
     where: Span | None = None
     hint: str = ""
     severity: Severity = "error"
-    about: tuple[str, ...] = ()
+    about: tuple[str | int, ...] = ()
 
     def sort_key(self) -> tuple[str, int, int, str, str]:
         """Return what problems are sorted by: their place, then code and message."""

@@ -54,7 +54,17 @@ api:
   providers:
     openai: {limits: {tpm: 2M, rpm: 5k}, latency: {ttft_p95: 600ms, measured: 2026-11-01}, deployments: {}}
 quotas: {G: 96}
-purchase: {spot: {max_share: 20%}}
+purchase:
+  spot: {max_share: 20%}
+  owned: [{gpu: H100, count: 8, energy: {kw: 10}}]
+  capacity_blocks:
+    - reservation: cr-00000000000000001
+      instance_type: p5.48xlarge
+      count: 1
+      start: 2027-01-02
+      end: 2027-02-02
+      upfront: $1
+  reservations: [{reservation: cr-00000000000000002, instance_type: p5.48xlarge, count: 1}]
 reserve: {}
 hardware: {existing: [{instance_type: g6e.xlarge, count: 1, usd_per_hour: $1}]}
 models: {gpt-5.4: {measured: 2026-11-01}}
@@ -216,6 +226,8 @@ def environment_with(key: str, written: str) -> str:
         values["hardware"]["existing"][0] |= {"source": "books", "as_of": "2026-10-05"}
     if key == "reserve.zone":  # each zone has a way out
         values["platform"]["nat"] = "per-zone"
+    if key == "reserve.zone":  # of which machines of one's own stand in none
+        values["purchase"].pop("owned")
     if key == "purchase.reserved_3y":  # the horizon holds the term
         values["horizon"]["months"] = 36
     *before, last = [NAMES.get(str(step), step) for step in _steps(key)]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from planner.decision.answer.existing_fleet import Machines
+from planner.decision.candidates.existing import stated_machines
 from planner.documents import environment_file
 from planner.domain.engine_image import EngineImage
 from planner.domain.environment import Environment
@@ -140,10 +141,11 @@ def plan(site: Site, context: str, **changes: str) -> Plan:
         )
         for group in made.node_groups
     )
-    entries = wanted.hardware.existing
+    entries = stated_machines(wanted.hardware)
     lines = [
-        Machines(index, entry, entry.count).bill_line(group)
-        for index, (group, entry) in enumerate(zip(GROUPS, entries, strict=True))
+        each
+        for group, entry in zip(GROUPS, entries, strict=True)
+        for each in Machines(entry, entry.count).bill_lines(group)
     ]
     fixed = dollars(sum((line.usd_per_month for line in lines), Decimal(0)))
     cost: dict[str, Any] = {

@@ -54,6 +54,12 @@ def contents(catalog: Catalog) -> list[str]:
             "GPU machines, zones and regions of AWS, accounts at API providers",
         ),
         (
+            "what it costs to own machines",
+            "`owning/NAME.yaml`",
+            str(len(catalog.owning)),
+            "capital and power of machines, electricity and space by place, years, PUE, staff",
+        ),
+        (
             "open-weight models",
             "`models/KEY.yaml`",
             str(len(catalog.models)),

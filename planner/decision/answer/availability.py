@@ -212,6 +212,8 @@ def _assumed(groups: Sequence[NodeGroup], failures: Mapping[str, FailureRow]) ->
         )
     if any(not group.zones for group in groups):
         told.append("how often the whole site of the cluster fails is not known, and is left out")
+    if any(group.owned for group in groups):
+        told.append("machines of your own count as if others took their place within the hour")
     if any(group.spot for group in groups):
         told.append("spot machines count as others: how often AWS takes them back is not known")
     return told

@@ -97,7 +97,10 @@ def _node_group(solved: Solved, name: str, pools: Sequence[SelfHosted]) -> NodeG
         exclusive=k.exclusive,
         placement=_placement(nodes),
         disk_gb=NODE_DISK_GB if made else 0,
-        existing=solved.existing.count(name),
+        existing=solved.existing.count(name, "existing"),
+        owned=solved.existing.count(name, "owned"),
+        reservations=solved.existing.reserved(name, "reservation"),
+        blocks=solved.existing.reserved(name, "block"),
         spot=solved.spot_of(name),
         committed={each.key: count for each, count in sorted(solved.committed[name].items())},
     )

@@ -17,7 +17,7 @@ def with_outlook(plan: Plan, market: Market, inputs: Inputs, replan: Replan) -> 
     judged = [over_phases(verdict, following, inputs) for verdict in plan.verdicts]
     judged += retirement_verdicts(plan, following, inputs)
     judged += price_change_verdicts(following)
-    judged += unused_verdicts(plan, market, inputs, replan)
+    judged += unused_verdicts(plan, market, inputs.on_first_day(), replan)
     verdicts = sorted(judged, key=lambda verdict: (verdict.name, verdict.message))
     update = {"phases": following, "mean_usd_per_month": mean_usd_per_month(following), "verdicts": tuple(verdicts)}
     return plan.model_copy(update=update)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import date
 
+from planner.decision.inputs import with_blocks_of
 from planner.domain.environment import Environment, ExistingMachines
 from planner.domain.environment_part import months_later
 from planner.domain.purchases import COMMITMENTS
@@ -38,7 +39,8 @@ def with_paid_ahead(environment: Environment, taken: Iterable[Taken], day: date)
         if line.component == group.name and line.price.endswith(f"/{key}")
     )
     bound = {each.term for each in COMMITMENTS if months_later(day, each.months) > environment.horizon.end}
-    purchase = environment.purchase.model_copy(update={f"reserved_{term}": False for term in bound})
+    there = with_blocks_of(environment, day)
+    purchase = there.purchase.model_copy(update={f"reserved_{term}": False for term in bound})
     hardware = environment.hardware.model_copy(update={"existing": (*environment.hardware.existing, *machines)})
     return environment.model_copy(update={"purchase": purchase, "hardware": hardware})
 

@@ -19,6 +19,12 @@ from planner.plan.phases import Phase, PhaseRoute
 from planner.plan.plan import Plan
 from planner.plan.review import Verdict
 
+AFTER_A_BLOCK = (
+    "state what serves then in `purchase.capacity_blocks`, `purchase.reservations` or `hardware.existing`, or let the "
+    "horizon end with the block"
+)
+"""What to do where nothing follows a capacity block."""
+
 
 def retirement_verdicts(plan: Plan, following: Sequence[Phase], inputs: Inputs) -> tuple[Verdict, ...]:
     """Return one verdict for each phase that begins with an end of models.
@@ -57,7 +63,9 @@ def price_change_verdicts(following: Sequence[Phase]) -> tuple[Verdict, ...]:
 def _price_change(before: Phase, after: Phase) -> Verdict:
     when = f"from {after.start}, when {listed(after.repriced)}"
     if after.usd_per_month is None or before.usd_per_month is None:
-        return Verdict(name="price change", state="deny", message=f"{when}, there is no plan: {after.why_not}")
+        ends = any("capacity block" in words for words in after.repriced)
+        fix = f"; {AFTER_A_BLOCK}" if ends and after.usd_per_month is None else ""
+        return Verdict(name="price change", state="deny", message=f"{when}, there is no plan: {after.why_not}{fix}")
     more = after.usd_per_month - before.usd_per_month
     message = f"{when}: ${after.usd_per_month:,} a month, ${abs(more):,} {'more' if more > 0 else 'less'}"
     was = {route.name: route for route in before.routes}

@@ -5,6 +5,7 @@ asked again for every day inside the horizon
 
 - on which a model ends that the plan, or the phase before, may use: without the models that have ended by then;
 - on which a commitment that the plan counts on ends;
+- on which a capacity block begins or ends;
 - on which something that the team has agreed begins or ends, and moves a price of the bill of the phase before, or
   lowers one of another candidate: at the prices of that day.
 
@@ -14,7 +15,7 @@ plan one day. What is told of phases is the business of `phase_verdicts`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
@@ -96,9 +97,10 @@ def _next_turn(
     billed = {line.price for line in now.cost.lines}
     billed |= {f"{key}/{zone}" for key in billed if key.endswith(f"/{SPOT}") for zone in now.platform.zones}
     moved: tuple[str, ...] = ()
-    over = min((each for each in ends(taken) if each[0] > since), default=None)
-    if over is not None and over[0] < day:
-        day, moved = over[0], (f"{over[1]} ends",)
+    turning = [*((each, f"{key} ends") for each, key in ends(taken)), *_blocks(inputs)]
+    over = min((each for each, _ in turning if each > since), default=horizon.end)
+    if over < day:
+        day, moved = over, tuple(dict.fromkeys(words for each, words in turning if each == over))
     for turn in agreements.turns(since, horizon.end) if agreements else ():
         if turn <= day and (changed := _moved(inputs, billed, weighed, since, turn)):
             day, moved = turn, (*changed, *moved) if turn == day else changed
@@ -106,6 +108,15 @@ def _next_turn(
     if day >= horizon.end:
         return None
     return Turn(day, tuple(sorted(row.key for row in ending if row.retires == day)), moved)
+
+
+def _blocks(inputs: Inputs) -> Iterator[tuple[date, str]]:
+    """Yield the days on which capacity blocks begin and end, with what then happens."""
+    for index, block in enumerate(inputs.environment.purchase.capacity_blocks):
+        place = inputs.places.get(f"purchase.capacity_blocks[{index}]", "")
+        words = f"capacity block {block.reservation}{f' ({place})' if place else ''}"
+        yield block.start, f"{words} begins"
+        yield block.end, f"{words} ends"
 
 
 def _moved(

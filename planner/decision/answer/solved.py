@@ -6,11 +6,12 @@ Everything that is told of a plan asks this one value, so that nothing else scan
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from planner.decision.answer.existing_fleet import ExistingFleet, existing_fleet
 from planner.decision.candidates.demand import Demand, RouteDemand
+from planner.decision.candidates.existing import paid_machines
 from planner.decision.candidates.hosted_apis import HostedApi
 from planner.decision.candidates.platform import cluster_parts
 from planner.decision.candidates.self_hosted import SelfHosted
@@ -31,6 +32,7 @@ class Solved:
     apis: all hosted models that could be chosen, sorted by key.
     hostable: routes that some machine could serve, also one that fell on price.
     cidr: addresses of the network that is made; None where one is there already.
+    places: where entries of lists stand in the environment's file, as `FILE:LINE` by their path.
     """
 
     environment: Environment
@@ -41,6 +43,7 @@ class Solved:
     apis: tuple[HostedApi, ...]
     hostable: frozenset[str]
     cidr: str | None
+    places: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def region(self) -> str:
@@ -72,7 +75,7 @@ class Solved:
         """Return the machines that are paid for already, shared out to the node groups."""
         types = {name: pools[0].replica_class.instance_type for name, pools in self.groups.items()}
         firm = {name: (each, self.nodes_of(name) - self.spot_of(name)) for name, each in types.items()}
-        return existing_fleet(self.environment.hardware.existing, firm)
+        return existing_fleet(paid_machines(self.environment, self.catalog), firm)
 
     def spot_of(self, group: str) -> int:
         """Return the number of machines of a node group that are spot."""
@@ -111,7 +114,8 @@ class Solved:
         if self.on_demand(group) == self.nodes_of(group):
             return k.usd_per_node_hour
         there = self.existing.groups.get(group, ())
-        usd = sum(m.usd_per_hour + m.count * k.usd_per_existing_node_hour for m in there)
+        disks = sum(m.count for m in there if m.entry.kind != "owned")
+        usd = sum(m.usd_per_hour for m in there) + disks * k.usd_per_existing_node_hour
         usd += self.spot_of(group) * (k.usd_per_spot_hour or 0.0) + self.on_demand(group) * k.usd_per_node_hour
         usd += sum(count * dict(k.commitments)[each.key] for each, count in self.committed[group].items())
         return usd / self.nodes_of(group)

@@ -78,7 +78,9 @@ def _nodes(solved: Solved) -> list[CostLine]:
                 lines.append(line(name, group, "fixed", bought * HOURS_PER_MONTH, price))
         if solved.environment.platform.cluster is None:
             assert disk is not None  # asked for before anything was chosen
-            lines.append(line("root volumes", group, "fixed", count * NODE_DISK_GB, disk))
+            disks = count - solved.existing.count(group, "owned")
+            if disks:
+                lines.append(line("root volumes", group, "fixed", disks * NODE_DISK_GB, disk))
     return lines
 
 

@@ -56,4 +56,4 @@ def _vcpus(group: NodeGroup, quota: str) -> int:
     """Return the vCPUs of a group that count against a quota: of its family, on demand or as spot."""
     if group.quota_family != quota.removesuffix(SPOT_QUOTA):
         return 0
-    return (group.spot if quota.endswith(SPOT_QUOTA) else group.max_nodes - group.spot) * group.vcpus_per_node
+    return (group.spot if quota.endswith(SPOT_QUOTA) else group.quota_nodes) * group.vcpus_per_node

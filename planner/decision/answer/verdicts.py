@@ -9,6 +9,7 @@ from decimal import Decimal
 from planner.decision.answer.adapter_verdicts import adapter_verdicts
 from planner.decision.answer.data_rules import licence_doubts, privacy_of
 from planner.decision.answer.own_rows import own_verdict
+from planner.decision.answer.paid_verdicts import paid_verdicts
 from planner.decision.answer.price_verdicts import price_verdicts
 from planner.decision.answer.purchase_verdicts import purchase_verdicts
 from planner.decision.answer.quality_verdicts import quality_verdicts
@@ -16,6 +17,7 @@ from planner.decision.answer.routes import BYTES_PER_TOKEN
 from planner.decision.answer.solved import Solved
 from planner.decision.answer.token_verdicts import token_verdicts
 from planner.decision.answer.too_long import too_long_verdicts
+from planner.decision.candidates.existing import WORDS
 from planner.decision.candidates.self_hosted import SelfHosted
 from planner.domain.buying import SPOT_QUOTA
 from planner.domain.engine_image import EngineImage
@@ -56,6 +58,7 @@ def verdicts(
         *_budget(environment, cost),
         *_quotas(solved),
         *purchase_verdicts(solved),
+        *paid_verdicts(solved),
         *_there_already(solved),
         *_unused(solved),
         *price_verdicts(environment, solved.catalog, cost, _spot_prices(solved)),
@@ -131,8 +134,9 @@ def _unused(solved: Solved) -> list[Verdict]:
     verdicts = []
     for machines in solved.existing.unused:
         usd = machines.usd_per_hour * HOURS_PER_MONTH
-        instance_type = machines.entry.instance_type
-        message = f"{machines.count} × {instance_type} are paid for and not used: ${usd:,.0f} a month"
+        instance_type, kind = machines.entry.instance_type, machines.entry.kind
+        told = "" if kind == "existing" else f" ({WORDS[kind]})"
+        message = f"{machines.count} × {instance_type}{told} are paid for and not used: ${usd:,.0f} a month"
         on_it = [k for k in solved.choice.question.classes if k.instance_type == instance_type]
         if solved.existing.unused_count(instance_type) == 1 and any(k.exclusive for k in on_it):
             message += "; a pool that no API may help needs two nodes of its type"

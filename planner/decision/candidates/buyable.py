@@ -101,7 +101,8 @@ def least_usd(shape: Shape, machines: Hosts, question: Question) -> float:
     """Return the least that a plan costs in which a shape serves something, USD a month; infinity without a machine."""
     exclusive = shape.tenancy != "shared"
     prices = (
-        (host.least_usd_per_hour(exclusive), host.existing, host.usd_per_existing_hour) for host in machines.of(shape)
+        (host.least_usd_per_hour(exclusive), host.existing, host.least_usd_per_existing_hour)
+        for host in machines.of(shape)
     )
     return min((least_plan_usd(question, exclusive, *price) for price in prices), default=INFINITY)
 

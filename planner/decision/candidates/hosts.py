@@ -7,7 +7,7 @@ enough CPU and memory is taken, and those of which machines are paid for already
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from planner.decision.candidates.candidate import Candidate
@@ -20,6 +20,7 @@ HOST_MEMORY_MIB_PER_GPU = 12_000
 HOST_CPU_M_PER_GPU = 3_000
 """What a vLLM worker needs beside its GPU (MiB, thousandths of a vCPU): a busy core, shared memory, and room for the
 weight loader. Both are assumptions. Instance types with less for each GPU are left out."""
+NONE: Mapping[str, int] = {}
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class Host:
     usd_per_spot_hour: cost of a spot machine with its disk, USD an hour; None where a plan buys none.
     commitments: cost of a machine under each commitment with its disk, USD an hour, by the commitment's key, sorted.
     zones: zones that sell it; 1 where nothing depends on them.
+    owned: number of the machines that are there already and are one's own: they have no disk that is paid for.
+    blocks: number of those that are of a capacity block.
     """
 
     offering: Offering
@@ -46,6 +49,13 @@ class Host:
     usd_per_spot_hour: float | None = None
     commitments: tuple[tuple[str, float], ...] = ()
     zones: int = 1
+    owned: int = 0
+    blocks: int = 0
+
+    @property
+    def least_usd_per_existing_hour(self) -> float:
+        """Return the least that using a machine that is there already costs, USD an hour."""
+        return 0.0 if self.owned else self.usd_per_existing_hour
 
     def least_usd_per_hour(self, exclusive: bool) -> float:
         """Return the least that a machine costs that is bought, with its disk, USD an hour. Exclusive ones are never
@@ -78,6 +88,8 @@ def hosts(
     rules: MachineRules,
     disk_usd_per_hour: float,
     by_zone: bool = False,
+    owned: Mapping[str, int] = NONE,
+    blocks: Mapping[str, int] = NONE,
 ) -> tuple[Hosts, tuple[Omission, ...]]:
     """Return the instance types that may carry replicas, and omissions of the others.
 
@@ -89,6 +101,7 @@ def hosts(
     rules: which routes a machine may serve.
     disk_usd_per_hour: cost of the disk of a node, USD an hour.
     by_zone: whether it counts in how many zones a machine is sold.
+    owned, blocks: how many of the existing ones are one's own, and of a capacity block.
     """
     omissions: list[Omission] = []
     best: dict[tuple[str, int, frozenset[str], frozenset[str]], list[Offering]] = {}
@@ -112,6 +125,7 @@ def hosts(
         else:
             best.setdefault(key, []).append(offering)
             host = _host(offering, routes, key[:2] not in taken, existing, disk_usd_per_hour, by_zone)
+            host = replace(host, owned=owned.get(instance.key, 0), blocks=blocks.get(instance.key, 0))
             found.setdefault(offering.gpu.key, []).append(host)
             taken.add(key[:2])
     return Hosts({gpu: _in_order(each) for gpu, each in found.items()}), tuple(omissions)

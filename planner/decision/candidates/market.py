@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from planner.decision.candidates.buyable import buyable, candidate
 from planner.decision.candidates.candidate import Candidate
 from planner.decision.candidates.demand import Demand, RouteDemand, demand
-from planner.decision.candidates.existing import existing_counts, existing_usd, with_existing
+from planner.decision.candidates.existing import existing_counts, existing_usd, paid_machines, with_existing
 from planner.decision.candidates.hardware_rules import machine_rules
 from planner.decision.candidates.hosted_apis import HostedApi, hosted_apis
 from planner.decision.candidates.hosting_rights import hosting_rights
@@ -80,6 +80,7 @@ class Market:
     offers: what every class that could be bought offers, also of those that others undercut.
     undercut: what the classes offer that are far from the cheapest.
     dear_usd: what a class costs that was too dear, USD a month, or more; infinity where none was.
+    existing_usd: what the machines cost that are paid for already, USD a month.
     """
 
     demand: Demand
@@ -94,6 +95,7 @@ class Market:
     offers: frozenset[Offer] = frozenset()
     undercut: frozenset[Offer] = frozenset()
     dear_usd: float = math.inf
+    existing_usd: float = 0.0
 
     @property
     def price_keys(self) -> frozenset[str]:
@@ -156,10 +158,19 @@ def survey(
     loading, shape_omissions = shapes(
         asked.routes, catalog, offerings.gpus(), tenancy, rights, rules, remembered, environment.models
     )
-    existing = existing_counts(environment.hardware.existing)
+    there = paid_machines(environment, catalog)
     by_zone = environment.reserve.zone or environment.purchase.spot_share > 0
-    machines, host_omissions = hosts(offerings, existing, rules, disk_usd_per_hour, by_zone)
+    machines, host_omissions = hosts(
+        offerings,
+        existing_counts(there),
+        rules,
+        disk_usd_per_hour,
+        by_zone,
+        existing_counts(there, "owned"),
+        existing_counts(there, "block"),
+    )
     bare = Market(
+        existing_usd=existing_usd(there),
         demand=asked,
         ruler=judge,
         classes=(),
@@ -265,7 +276,7 @@ def ask(environment: Environment, market: Market) -> Question:
         api_budget_usd=float(api_budget) if api_budget is not None else None,
         survives_a_node=environment.reserve.node,
         survives_a_zone=environment.reserve.zone,
-        existing_usd=existing_usd(environment.hardware.existing),
+        existing_usd=market.existing_usd,
         spot_share=environment.purchase.spot_share,
     )
 

@@ -169,4 +169,4 @@ def _footprint(k: ReplicaClass) -> float:
     """Return the USD an hour of the smallest deployment."""
     nodes = 2 if k.exclusive else 1
     there = min(nodes, k.existing)
-    return there * k.usd_per_existing_node_hour + (nodes - there) * min(k.purchases_usd_per_hour)
+    return there * k.least_usd_per_existing_node_hour + (nodes - there) * min(k.purchases_usd_per_hour)

@@ -123,6 +123,8 @@ def _replica_class(replica: Replica, host: Host, storage_usd_per_gb: float) -> R
         weights_usd_per_month=shape.checkpoint_gb * storage_usd_per_gb,
         reads=shape.reads,
         existing=host.existing,
+        owned=host.owned,
+        blocks=host.blocks,
         usd_per_existing_node_hour=host.usd_per_existing_hour,
         may_buy=host.offering.price is not None,
         gpu=shape.gpu.key,

@@ -65,6 +65,16 @@ def committed(instance_type: str, commitment: str) -> str:
     return f"m[{instance_type},{commitment}]"
 
 
+def on_owned(instance_type: str) -> str:
+    """Return the name of the column: the nodes of a type on machines of one's own."""
+    return f"h[{instance_type}]"
+
+
+def on_blocks(instance_type: str) -> str:
+    """Return the name of the column: the nodes of a type on machines of capacity blocks."""
+    return f"e[{instance_type}]"
+
+
 def b(instance_type: str) -> str:
     """Return the name of the column: the machines on demand of a type of which some are paid for otherwise."""
     return f"b[{instance_type}]"

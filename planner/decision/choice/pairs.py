@@ -46,6 +46,11 @@ def covered_types(question: Question) -> dict[str, ReplicaClass]:
     return {k.instance_type: k for k in question.classes if k.existing or k.commitments}
 
 
+def outside_quota(question: Question) -> dict[str, ReplicaClass]:
+    """Return a class of each instance type of which some machines use no quota, by its name."""
+    return {k.instance_type: k for k in question.classes if k.owned or k.blocks}
+
+
 def spot_groups(question: Question) -> dict[str, list[ReplicaClass]]:
     """Return the node groups that may have spot nodes, with the classes that may stand on each: all of these may."""
     if not question.spot_share:
@@ -56,7 +61,7 @@ def spot_groups(question: Question) -> dict[str, list[ReplicaClass]]:
 def least_usd(question: Question, k: ReplicaClass) -> float:
     """Return the least that any plan costs in which class k serves something, USD a month."""
     usd_per_hour = min(k.purchases_usd_per_hour)
-    return least_plan_usd(question, k.exclusive, usd_per_hour, k.existing, k.usd_per_existing_node_hour)
+    return least_plan_usd(question, k.exclusive, usd_per_hour, k.existing, k.least_usd_per_existing_node_hour)
 
 
 def least_plan_usd(

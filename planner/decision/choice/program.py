@@ -17,6 +17,7 @@ Columns:
     b[i]        machines of type i that are bought on demand  held        1: machines that are paid for already
     o[g]        spot nodes of a group, beside n               m[i,p]      machines of type i under commitment p
     p[g]        most spot nodes of a group in one zone        d[g]        most nodes of a group in one zone
+    h[i]        nodes of type i on machines of one's own      e[i]        nodes of type i on capacity blocks
 
 Pools have a fixed size, so that y and n carry no level. A band uses one class (v), because the gateway's weights are
 static. All bands of a pool are admitted alike (f), because its gate counts requests and not routes. A route uses one
@@ -35,6 +36,8 @@ from planner.decision.choice.columns import (
     committed,
     n,
     nodes_of_zone,
+    on_blocks,
+    on_owned,
     refused,
     s,
     spot,
@@ -50,6 +53,7 @@ from planner.decision.choice.pairs import (
     covered_types,
     groups,
     local_pairs,
+    outside_quota,
     refusable,
     spot_groups,
     turned_away,
@@ -77,6 +81,7 @@ def formulate(question: Question) -> Linear:
         _packing,
         _exclusive,
         _covered,
+        _outside_quota,
         _spot_share,
         _zones,
         _weights,
@@ -125,6 +130,9 @@ def _columns(program: Linear, question: Question) -> None:
         program.continuous(b(instance_type), usd, INFINITY if k.may_buy else 0.0)
         for commitment, usd_per_hour in k.commitments:
             program.integer(committed(instance_type, commitment), (usd_per_hour - disk_usd) * HOURS_PER_MONTH)
+    for instance_type, k in outside_quota(question).items():
+        program.integer(on_owned(instance_type), -k.usd_per_existing_node_hour * HOURS_PER_MONTH, float(k.owned))
+        program.integer(on_blocks(instance_type), 0.0, float(k.blocks))
     if question.existing_usd:
         program.continuous("held", question.existing_usd, 1.0)
     for route, model in sorted({(f.route, k.model) for f, k in local_pairs(question)}):
@@ -304,6 +312,18 @@ def _covered(program: Linear, question: Question) -> None:
         limit = None if k.may_buy else ExistingNodes(instance_type)
         terms = [*nodes, *((name, -1.0) for name in paid)]
         program.at_most(f"bought[{instance_type}]", terms, float(k.existing), limit)
+
+
+def _outside_quota(program: Linear, question: Question) -> None:
+    """Nodes on machines of one's own use no quota and no disk, and those of capacity blocks no quota.
+
+    h[i] + e[i] ≤ Σ_{g of type i} n[g]
+    h[i] ≤ owned[i],  e[i] ≤ blocks[i]
+    """
+    for instance_type in outside_quota(question):
+        nodes = [(n(g), -1.0) for g, classes in groups(question).items() if classes[0].instance_type == instance_type]
+        terms = [(on_owned(instance_type), 1.0), (on_blocks(instance_type), 1.0), *nodes]
+        program.at_most(f"outside-quota[{instance_type}]", terms, 0.0)
 
 
 def _spot_share(program: Linear, question: Question) -> None:

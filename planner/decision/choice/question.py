@@ -56,6 +56,8 @@ class ReplicaClass:
     weights: name of the checkpoint that its replicas load.
     weights_usd_per_month: cost of storing that checkpoint once, USD a month.
     existing: machines of its instance type that are paid for already, for all classes on it together.
+    owned: number of these machines that are one's own: nodes on them use no quota and no disk.
+    blocks: number of these machines that are of a capacity block: nodes on them use no quota.
     usd_per_existing_node_hour: what a node on such a machine costs beside it, its disk, USD an hour.
     may_buy: whether more machines of the type can be bought.
     gpu: GPU of its machines.
@@ -79,6 +81,8 @@ class ReplicaClass:
     weights_usd_per_month: float
     reads: frozenset[BandKey] = frozenset()
     existing: int = 0
+    owned: int = 0
+    blocks: int = 0
     usd_per_existing_node_hour: float = 0.0
     may_buy: bool = True
     gpu: str = ""
@@ -99,7 +103,12 @@ class ReplicaClass:
     @property
     def next_usd_per_node_hour(self) -> float:
         """Return the least that the first node costs, USD an hour: its disk where its machine is paid for already."""
-        return self.usd_per_existing_node_hour if self.existing else min(self.purchases_usd_per_hour)
+        return self.least_usd_per_existing_node_hour if self.existing else min(self.purchases_usd_per_hour)
+
+    @property
+    def least_usd_per_existing_node_hour(self) -> float:
+        """Return the least that a node on a machine that is paid for already costs beside it, USD an hour."""
+        return 0.0 if self.owned else self.usd_per_existing_node_hour
 
     @property
     def replicas_per_node(self) -> int:

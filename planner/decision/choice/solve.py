@@ -197,7 +197,7 @@ def _answer(question: Question, linear: Linear, values: Floats, proven: bool, bo
         f.key: tuple(min(1.0, value[columns.away(f, t)]) for t in levels) for f in pairs.turned_away(question)
     }
     value |= _trimmed(question, value, served)
-    cost = float(sum(c.cost * value[c.name] for c in linear.columns if c.cost > TIE_BREAK_USD))
+    cost = float(sum(c.cost * value[c.name] for c in linear.columns if abs(c.cost) > TIE_BREAK_USD))
     return Answer(
         usd_per_month=cost,
         proven=proven,
@@ -260,6 +260,11 @@ def _trimmed(
             lean[name] = max(0.0, min(float(round(value[name])), uncovered))
             uncovered -= lean[name]
         lean[columns.b(instance_type)] = max(0.0, uncovered)
+    for instance_type, k in pairs.outside_quota(question).items():
+        groups = (g for g, classes in pairs.groups(question).items() if classes[0].instance_type == instance_type)
+        nodes = sum(lean[columns.n(g)] for g in groups)
+        lean[columns.on_owned(instance_type)] = min(float(k.owned), nodes)
+        lean[columns.on_blocks(instance_type)] = min(float(k.blocks), nodes - lean[columns.on_owned(instance_type)])
     lean |= {columns.c(k): 0.0 for k in question.classes}
     lean |= {columns.c(k): 1.0 for k in question.classes if lean[columns.y(k)]}
     return lean

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from planner.decision.choice.columns import n, nodes_of_zone, s, spot, spot_of_zone, v, x
+from planner.decision.choice.columns import n, nodes_of_zone, on_blocks, on_owned, s, spot, spot_of_zone, v, x
 from planner.decision.choice.limits import ApiBudget, ApiRate, RateUnit, TotalBudget, VcpuQuota
 from planner.decision.choice.linear import TIE_BREAK_USD, Linear
-from planner.decision.choice.pairs import api_pairs, groups, spot_groups
+from planner.decision.choice.pairs import api_pairs, groups, outside_quota, spot_groups
 from planner.decision.choice.question import ApiOption, BandKey, Flow, Question, ReplicaClass, apis_in_order
 from planner.domain.buying import SPOT_QUOTA
 
@@ -18,7 +18,7 @@ from planner.domain.buying import SPOT_QUOTA
 def quota(program: Linear, question: Question) -> None:
     """The nodes of a family of instance types stay within its quota, and spot nodes within that for spot.
 
-    Σ_{g of the family} vCPU[g]·n[g] ≤ quota
+    Σ_{g of the family} vCPU[g]·n[g] − Σ_{i of the family} vCPU[i]·(h[i] + e[i]) ≤ quota
     Σ_{g of the family} vCPU[g]·o[g] ≤ quota for spot
     """
     for family in sorted(question.quotas):
@@ -28,6 +28,10 @@ def quota(program: Linear, question: Question) -> None:
             for g, classes in some.items()
             if classes[0].quota_family == family.removesuffix(SPOT_QUOTA)
         ]
+        if column is n:
+            for name, k in outside_quota(question).items():
+                away = (on_owned(name), on_blocks(name)) if k.quota_family == family else ()
+                terms += [(each, -float(k.vcpus_per_node)) for each in away]
         if terms:
             program.at_most(f"quota[{family}]", terms, float(question.quotas[family]), VcpuQuota(family))
 
@@ -162,7 +166,7 @@ def budgets(program: Linear, question: Question) -> None:
 
     Σ cost·column ≤ budget
     """
-    priced = [(c.name, c.cost) for c in program.columns if c.cost > TIE_BREAK_USD]
+    priced = [(c.name, c.cost) for c in program.columns if abs(c.cost) > TIE_BREAK_USD]
     to_apis = {s(f, a, t) for f, a in api_pairs(question) for t in range(len(question.level_hours))}
     spend = [(name, cost) for name, cost in priced if name in to_apis]
     if question.budget_usd is not None:

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from planner.decision.answer.existing_fleet import UNUSED, existing_fleet
+from planner.decision.candidates.existing import stated_machines
 from planner.documents.arithmetic import arithmetic
-from planner.domain.environment import ExistingMachines
+from planner.domain.environment import ExistingMachines, Hardware
 from planner.edges.planning import Planned, plan
 from planner.plan.plan import Plan
 from planner.words.diagnostics import Problems
@@ -135,9 +136,10 @@ def test_groups_take_entries_in_order() -> None:
     entries = [
         ExistingMachines(instance_type="a", count=count, usd_per_hour=usd) for count, usd in ((1, "$1"), (3, "$2"))
     ]
-    shared = existing_fleet(entries, {"g1": ("a", 2), "g2": ("b", 4), "g3": ("a", 1)})
-    assert [(m.index, m.count) for m in shared.groups["g1"]] == [(0, 1), (1, 1)]
-    assert [(m.index, m.count) for m in shared.groups["g3"]] == [(1, 1)]
-    assert [(m.index, m.count) for m in shared.unused] == [(1, 1)]
+    first, second = there = tuple(stated_machines(Hardware(existing=tuple(entries))))
+    shared = existing_fleet(there, {"g1": ("a", 2), "g2": ("b", 4), "g3": ("a", 1)})
+    assert [(m.entry, m.count) for m in shared.groups["g1"]] == [(first, 1), (second, 1)]
+    assert [(m.entry, m.count) for m in shared.groups["g3"]] == [(second, 1)]
+    assert [(m.entry, m.count) for m in shared.unused] == [(second, 1)]
     assert (shared.count("g1"), shared.count("g2"), shared.unused_count("a")) == (2, 0, 1)
     assert sum(line.usd_per_month for line in shared.lines()) == (1 + 3 * 2) * 730

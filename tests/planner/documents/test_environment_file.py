@@ -41,7 +41,7 @@ api:
     openai: {limits: {tpm: lots, rmp: 5k}}
 quotas: {G: -1, X: 4}
 budget: {monthly: $60,000}
-purchase: {owned: []}
+elastic: {G: true}
 overrides:
   - {rule: policy.nodes, reason: launch, by: Jane Doe, until: soon}
 """
@@ -123,8 +123,7 @@ def test_one_run_tells_every_problem_with_its_line() -> None:
         (
             "ENV010",
             26,
-            "`owned`: owned machines are not planned yet. Machines of the AWS account that are paid for already stand "
-            "in `hardware.existing`",
+            "`elastic`: nodes are not given back at night yet; every pool has a fixed size",
         ),
         ("ENV004", 28, "overrides.0.until: `soon` is not a date; write 2026-11-01"),
     ]

@@ -231,7 +231,7 @@ def test_every_cause_has_its_sentence_its_hint_and_its_place(cause: Cause, words
     could_tell = not isinstance(cause, SearchEnded)
     assert problem.code == ("INF002" if could_tell else "INF003")
     assert problem.message == f"{'no plan exists' if could_tell else 'could not decide'}: {words}"
-    assert (problem.hint, ".".join(problem.about)) == (hint, about)
+    assert (problem.hint, ".".join(map(str, problem.about))) == (hint, about)
 
 
 def test_no_omission_and_no_cause_is_forgotten_here() -> None:

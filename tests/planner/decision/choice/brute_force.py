@@ -147,6 +147,8 @@ def _machines(question: Question, nodes: Nodes, spot: dict[str, int]) -> float |
         dict.fromkeys(question.quotas, 0.0),
         {k.instance_type: k.existing for k in question.classes},
     )
+    own = {k.instance_type: k.owned for k in question.classes}
+    blocks = {k.instance_type: k.blocks for k in question.classes}
     for group, (k, count) in nodes.items():
         taken_back = spot.get(group, 0)
         firm = count - taken_back
@@ -159,9 +161,13 @@ def _machines(question: Question, nodes: Nodes, spot: dict[str, int]) -> float |
             if not is_there and not k.may_buy:
                 return None
             bought = min(k.usd_per_node_hour, *(each for _, each in k.commitments), math.inf)
-            usd += (k.usd_per_existing_node_hour if is_there else bought) * MONTH_HOURS
-        if k.quota_family in vcpus:
-            vcpus[k.quota_family] += firm * k.vcpus_per_node
+            is_own = own[k.instance_type] > 0
+            own[k.instance_type] -= is_own
+            is_block = not is_own and blocks[k.instance_type] > 0
+            blocks[k.instance_type] -= is_block
+            usd += (0.0 if is_own else k.usd_per_existing_node_hour if is_there else bought) * MONTH_HOURS
+            if k.quota_family in vcpus and not is_own and not is_block:
+                vcpus[k.quota_family] += k.vcpus_per_node
     return None if any(vcpus[family] > question.quotas[family] for family in vcpus) else usd
 
 
@@ -279,8 +285,12 @@ def broken_rules(question: Question, answer: Answer, tolerance: float = 1e-5) ->
         if spot > question.spot_share * every + tolerance:
             found.append(f"{spot} of {every} GPUs {gpu} are spot")
     for family, quota in question.quotas.items():
-        nodes = {k.node_group: k for k in question.classes if k.quota_family == family}
-        if sum(k.vcpus_per_node * (answer.nodes.get(g, 0) - answer.spot.get(g, 0)) for g, k in nodes.items()) > quota:
+        vcpus = 0.0
+        for k in {k.instance_type: k for k in question.classes if k.quota_family == family}.values():
+            machines_of = {each.node_group for each in question.classes if each.instance_type == k.instance_type}
+            running = sum(answer.nodes.get(g, 0) - answer.spot.get(g, 0) for g in machines_of)
+            vcpus += k.vcpus_per_node * max(0, running - k.owned - k.blocks)
+        if vcpus > quota:
             found.append(f"quota {family}")
     found += [f"{unit} of {a.name}" for a in question.apis for unit in _exceeded(question, answer, a.name)]
     for machine in {k.instance_type: k for k in question.classes if not k.may_buy}.values():

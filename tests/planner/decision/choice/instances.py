@@ -113,6 +113,23 @@ def drawn_existing(seed: int) -> Question:
     return existing(drawn(seed), counts, draw.random() < 0.6, draw.choice([0.0, 500.0]))
 
 
+def drawn_owned(seed: int) -> Question:
+    """A drawn question of which some machines are paid for already: one's own, of capacity blocks, and others."""
+    draw = random.Random(seed + 91_000)
+    question = drawn_existing(seed)
+    own = {machine: draw.choice([0, 1, 2]) for machine in sorted(MACHINES)}
+    blocks = {machine: draw.choice([0, 0, 1, 2]) for machine in sorted(MACHINES)}
+    classes = (
+        replace(k, owned=min(k.existing, own[k.instance_type]), blocks=_blocks(k, own, blocks))
+        for k in question.classes
+    )
+    return replace(question, classes=tuple(classes))
+
+
+def _blocks(k: ReplicaClass, own: dict[str, int], blocks: dict[str, int]) -> int:
+    return max(0, min(k.existing - own[k.instance_type], blocks[k.instance_type]))
+
+
 def drawn_purchases(seed: int) -> Question:
     """A drawn question whose machines can be bought as spot and under commitments; some are paid for already."""
     draw = random.Random(seed + 33_000)

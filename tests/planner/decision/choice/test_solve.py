@@ -20,6 +20,7 @@ from tests.planner.decision.choice.instances import (
     api,
     drawn,
     drawn_existing,
+    drawn_owned,
     drawn_purchases,
     drawn_zones,
     existing,
@@ -43,13 +44,17 @@ def bill(question: Question, answer: Answer) -> float:
     """USD a month of what an answer buys and spills, counted by hand."""
     classes = {k.name: k for k in question.classes}
     groups, left = {k.node_group: k for k in question.classes}, {k.instance_type: k.existing for k in question.classes}
+    own = {k.instance_type: k.owned for k in question.classes}
     machines = question.existing_usd
     for group, count in answer.nodes.items():
         k = groups[group]
         spot = answer.spot.get(group, 0)
         there = min(count - spot, left[k.instance_type])
         left[k.instance_type] -= there
-        machines += (there * k.usd_per_existing_node_hour + (count - spot - there) * k.usd_per_node_hour) * 730
+        own_there = min(there, own[k.instance_type])
+        own[k.instance_type] -= own_there
+        disks = (there - own_there) * k.usd_per_existing_node_hour
+        machines += (disks + (count - spot - there) * k.usd_per_node_hour) * 730
         machines += spot * (k.usd_per_spot_hour or 0.0) * 730
     for (instance_type, commitment), count in answer.committed.items():
         k = next(k for k in question.classes if k.instance_type == instance_type)
@@ -114,6 +119,21 @@ def test_brute_force_agrees_over_ways_to_buy(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(60))
 def test_brute_force_agrees_where_machines_are_paid_for_already(seed: int) -> None:
     agrees_with_brute_force(drawn_existing(seed))
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_brute_force_agrees_where_machines_are_ones_own_or_of_blocks(seed: int) -> None:
+    agrees_with_brute_force(drawn_owned(seed))
+
+
+def test_ones_own_machines_and_blocks_use_no_quota_and_ones_own_no_disk() -> None:
+    """4 requests/s need two machines of 4 vCPUs: a quota of 4 leaves room for one more beside one that uses none."""
+    asked = replace(existing(only(), {"small": 1}, usd=300.0), quotas={"G": 4.0})
+    assert isinstance(solve(asked, EXACT), Infeasible)
+    own = replace(asked, classes=tuple(replace(k, owned=1) for k in asked.classes))
+    block = replace(asked, classes=tuple(replace(k, blocks=1) for k in asked.classes))
+    assert cost(own) == pytest.approx(300 + 657)
+    assert cost(block) == pytest.approx(300 + 657 + 14.6)
 
 
 @settings(max_examples=25, deadline=None)
