@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from planner.decision.answer.refusals import no_plan, routes_without_candidates
 from planner.decision.answer.sentences import cause_words
 from planner.decision.answer.solved import Solved
+from planner.decision.candidates.deferrals import worked
 from planner.decision.candidates.hardware_rules import preferred_words, routes_with_a_preference
 from planner.decision.candidates.known import Known
 from planner.decision.candidates.market import Market, ask, survey
@@ -24,6 +25,7 @@ from planner.decision.candidates.screening import leaders
 from planner.decision.candidates.sessions import sessions_spread
 from planner.decision.choice.again import solve_again
 from planner.decision.choice.choice import Choice
+from planner.decision.choice.deferred import Worked, settled
 from planner.decision.choice.question import Answer, Infeasible, Question
 from planner.decision.choice.search import DEFAULT_LIMITS, SearchLimits
 from planner.decision.choice.solve import solve
@@ -46,12 +48,14 @@ class Decision:
     market: everything that could be chosen, with its rated capacities.
     choice: the question that it made, and the answer.
     preference: what became of a preference for hardware, as a sentence; empty where there is nothing to tell.
+    weeks: when the work of each route is done that may wait.
     """
 
     inputs: Inputs
     market: Market
     choice: Choice
     preference: str = ""
+    weeks: Mapping[str, Worked] = field(default_factory=dict)
 
     @property
     def solved(self) -> Solved:
@@ -66,6 +70,7 @@ class Decision:
             market.apis,
             frozenset(offer.route for offer in market.offers),
             network_cidr(self.inputs),
+            self.weeks,
         )
 
     @property
@@ -185,13 +190,22 @@ def _choose(
         if isinstance(answer, Answer):
             names, former = frozenset(answer.replicas), Choice(asked, answer)
             if names <= rated.simulated:
-                return _without_candidates(market, inputs.catalog) or Decision(inputs, market, Choice(whole, answer))
+                return _without_candidates(market, inputs.catalog) or _settled_hours(inputs, market, whole, answer)
         else:
             names = frozenset(k.name for k in asked.classes)
             if names <= rated.simulated or _is_certain(asked, answer, rated.simulated, limits):
                 why = "; ".join(cause_words(cause) for cause in answer.causes)
                 refusal = Refusal(no_plan(answer, market.omissions), why, answer.undecided, market.omissions)
                 return _without_candidates(market, inputs.catalog) or refusal
+
+
+def _settled_hours(inputs: Inputs, market: Market, question: Question, answer: Answer) -> Decision:
+    """Return the decision in which the hours of all work are fixed."""
+    if not question.deferrals:
+        return Decision(inputs, market, Choice(question, answer))
+    asked, answered, weeks = settled(question, answer)
+    done = replace(market, demand=worked(market.demand, asked))
+    return Decision(inputs, done, Choice(asked, answered), weeks=weeks)
 
 
 def _with_preference(cheapest: Decision, liked: Decision | Refusal) -> Decision:

@@ -215,11 +215,15 @@ def _input_limits(plan: Plan, environment: Environment) -> Iterator[Problem]:
 
 
 def _reserve(plan: Plan, environment: Environment) -> Iterator[Problem]:
-    """Require that a pool whose routes have no API carries its load after losing a node or a zone, as is asked for."""
+    """Require that a pool whose routes have no API carries its load after losing a node or a zone, as is asked for.
+
+    What may wait waits for the node that replaces a lost one, but for restricted data, whose nodes are its own.
+    """
     if not environment.reserve.node and not environment.reserve.zone:
         return
     for pool in plan.pools:
-        if not any(route.fallback == () for route in _routes_of(plan, pool)):
+        alone = [route for route in _routes_of(plan, pool) if route.fallback == ()]
+        if all(route.deferred is not None and route.privacy != "restricted" for route in alone):
             continue
         group = next((g for g in plan.node_groups if g.name == pool.node_group), None)
         if group is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from planner.decision.answer.deferred_work import deferred_reasons
 from planner.decision.answer.solved import Solved
 from planner.decision.answer.too_long import too_long, too_long_words
 from planner.decision.candidates.demand import RouteDemand
@@ -21,6 +22,7 @@ def reasons(solved: Solved, route: RouteDemand) -> tuple[str, ...]:
     """Return the reasons of one route, as sentences."""
     sentences = [_week_reason(route)] if route.week.origin != "stated" else []
     sentences += _promise_reason(route.route.slo)
+    sentences += deferred_reasons(solved, route)
     apis = solved.apis_of(route.name)
     if not apis and route.route.data == "restricted":
         sentences.append(
