@@ -222,6 +222,7 @@ def _reserve(plan: Plan, environment: Environment) -> Iterator[Problem]:
     if not environment.reserve.node and not environment.reserve.zone:
         return
     for pool in plan.pools:
+        waiting = frozenset(route.name for route in plan.routes if route.deferred is not None)
         alone = [route for route in _routes_of(plan, pool) if route.fallback == ()]
         if all(route.deferred is not None and route.privacy != "restricted" for route in alone):
             continue
@@ -231,7 +232,7 @@ def _reserve(plan: Plan, environment: Environment) -> Iterator[Problem]:
         gone = math.ceil(group.max_nodes / len(group.zones)) if environment.reserve.zone and group.zones else 1
         on_nodes = (p.replicas.get(pool.name, 0) for p in group.placement for _ in range(p.nodes))
         lost = sum(sorted(on_nodes, reverse=True)[:gone])
-        peak = max((_load(plan, pool, level.name) for level in plan.levels), default=Decimal(0))
+        peak = max((_load(plan, pool, level.name, waiting) for level in plan.levels), default=Decimal(0))
         left = pool.replicas.min - lost
         if peak > left * (1 + TOLERANCE):
             yield Problem(
@@ -403,15 +404,17 @@ def _close(value: Decimal, expected: Decimal) -> bool:
     return abs(value - expected) <= expected * TOLERANCE
 
 
-def _load(plan: Plan, pool: Pool, level: str) -> Decimal:
+def _load(plan: Plan, pool: Pool, level: str, without: frozenset[str] = frozenset()) -> Decimal:
     """Return the number of replicas of a pool that are busy at a level.
 
     Σ over its bands: planned rate × share of the band × share served locally × weight / capacity
+
+    without: routes that are not counted.
     """
     rates = next(entry for entry in plan.levels if entry.name == level).planned_requests_per_second
     capacities = {(c.route, c.band): c.requests_per_second for c in pool.capacity}
     load = Decimal(0)
-    for route in _routes_of(plan, pool):
+    for route in (each for each in _routes_of(plan, pool) if each.name not in without):
         for index, band in enumerate(route.bands):
             weight = band.weights.get(pool.name, Decimal(0))
             capacity = capacities.get((route.name, index), Decimal(0))

@@ -300,13 +300,19 @@ adapters): routes of one kind share a shape."""
 
 
 def _kinds(route: RouteDemand, tenancy: Tenancy) -> tuple[Tenancy, ...]:
-    """Return the tenancies of a route: one that may wait may also have pools without others, which are kept full."""
-    return (tenancy, "batch") if route.route.may_wait and tenancy == "shared" else (tenancy,)
+    """Return the tenancies of a route.
+
+    One that may wait needs no reserve, so that it may also stand beside routes which have one on nodes of their own.
+    And it may have pools without others, which are kept full.
+    """
+    return (tenancy, "solo", "batch") if route.route.may_wait and tenancy == "shared" else (tenancy,)
 
 
 def _stands_twice(key: _Kind, accepted: Mapping[_Kind, _Users]) -> bool:
-    """Say whether a pool for work that may wait is one that nobody else may use anyway."""
+    """Say whether a kind of pool would serve nothing but what may wait, as another one does."""
     model, precision, tenancy, held, cache, word, is_adapted = key
+    if tenancy == "solo":
+        return all(route.route.may_wait for route in accepted[key].routes.values())
     shared = accepted.get((model, precision, "shared", held, cache, word, is_adapted)) if tenancy == "batch" else None
     return shared is not None and shared.routes.keys() == accepted[key].routes.keys()
 

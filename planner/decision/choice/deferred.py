@@ -223,7 +223,8 @@ def pace_of(question: Question, answer: Answer, route: str) -> tuple[float, ...]
             for t in levels:
                 own[t] += shares[t]
     # The solver's own tolerance is given back, so that nothing waits for its last bits.
-    return tuple(min((own[t] for own in by_band.values()), default=0.0) * (1 + SLIP) + SLIP for t in levels)
+    least = [min((own[t] for own in by_band.values()), default=0.0) for t in levels]
+    return tuple(each * (1 + SLIP) + SLIP if each > SLIP else 0.0 for each in least)
 
 
 def period(question: Question, deferral: Deferral) -> int:

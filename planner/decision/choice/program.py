@@ -246,23 +246,29 @@ def _one_model_a_route(program: Linear, question: Question) -> None:
 def _capacity(program: Linear, question: Question) -> None:
     """The replicas of a class carry its planned load, and those of an exclusive class do so after losing a node.
 
-        Σ_{r,i} λ̄[r,i,t]·x[r,i,k,t] / μ[k,r,i] ≤ y[k] − lost[k]·w[k]
-        Σ_{r,i} λ̄[r,i,t]·x[r,i,k,t] / μ[k,r,i] ≤ y[k] − lost[k]·d[g]       and after losing a zone
+        Σ_{r,i} λ̄[r,i,t]·x[r,i,k,t] / μ[k,r,i] ≤ y[k]
+        Σ_{r,i} λ̄[r,i,t]·x[r,i,k,t] / μ[k,r,i] ≤ y[k] − lost[k]·w[k]       of what may not wait
+        Σ_{r,i} λ̄[r,i,t]·x[r,i,k,t] / μ[k,r,i] ≤ y[k] − lost[k]·d[g]       of it, and after losing a zone
 
     lost[k] is the number of replicas on one node if class k is exclusive and the plan must stand the loss of a node. It
-    is 0 otherwise: an API is then the reserve, within its limits (`team_limits.api_limits`).
+    is 0 otherwise: an API is then the reserve, within its limits (`team_limits.api_limits`). What may wait waits for
+    the node that replaces a lost one. The first row follows from the second where nothing may wait.
     """
     for k in question.classes:
+        mine = [f for f in question.flows if f.key in k.capacity]
+        at_once = [f for f in mine if not f.paced]
         lost = k.replicas_per_node if k.exclusive and question.survives_a_node else 0
-        if k.exclusive and question.survives_a_zone:
-            in_zone = [(nodes_of_zone(k.node_group), float(k.replicas_per_node))]
-            for t in range(len(question.level_hours)):
-                load = [(x(f, k, t), f.at_pools(t) / k.capacity[f.key]) for f in question.flows if f.key in k.capacity]
-                program.at_most(f"zone[{k.name},{t}]", [*load, (y(k), -1.0), *in_zone], 0.0)
         for t in range(len(question.level_hours)):
-            load = [(x(f, k, t), f.at_pools(t) / k.capacity[f.key]) for f in question.flows if f.key in k.capacity]
-            terms = [*load, (y(k), -1.0), (f"w[{k.name}]", float(lost))]
-            program.at_most(f"capacity[{k.name},{t}]", terms, 0.0)
+            load = [(x(f, k, t), f.at_pools(t) / k.capacity[f.key]) for f in mine]
+            firm = [(x(f, k, t), f.at_pools(t) / k.capacity[f.key]) for f in at_once]
+            if k.exclusive and question.survives_a_zone:
+                in_zone = (nodes_of_zone(k.node_group), float(k.replicas_per_node))
+                program.at_most(f"zone[{k.name},{t}]", [*firm, (y(k), -1.0), in_zone], 0.0)
+            reserve = (f"w[{k.name}]", float(lost))
+            if len(at_once) < len(mine) and lost:
+                program.at_most(f"after-loss[{k.name},{t}]", [*firm, (y(k), -1.0), reserve], 0.0)
+                reserve = (f"w[{k.name}]", 0.0)
+            program.at_most(f"capacity[{k.name},{t}]", [*load, (y(k), -1.0), reserve], 0.0)
 
 
 def _packing(program: Linear, question: Question) -> None:

@@ -239,12 +239,16 @@ def _trimmed(
         gpus = least = 0
         for k in classes:
             bands = [f for f in question.flows if any(served.get((f.key, k.name), ()))]
-            loads = (
-                sum(f.at_pools(t) * served[(f.key, k.name)][t] / k.capacity[f.key] for f in bands)
-                for t in range(len(question.level_hours))
+            loads, firm = (
+                max(
+                    math.fsum(f.at_pools(t) * served[(f.key, k.name)][t] / k.capacity[f.key] for f in some)
+                    for t in range(len(question.level_hours))
+                )
+                for some in (bands, [f for f in bands if not f.paced])
             )
             away = max(1, round(value.get(columns.nodes_of_zone(group), 0.0))) if k.exclusive else 0
-            need = math.ceil(max(loads) - 1e-5) + k.replicas_per_node * away if bands else 0
+            after_loss = math.ceil(firm - 1e-5) + k.replicas_per_node * away
+            need = max(math.ceil(loads - 1e-5), after_loss) if bands else 0
             replicas = min(round(value[columns.y(k)]), need)
             lean[columns.y(k)] = replicas
             gpus += replicas * k.gpus_per_replica
