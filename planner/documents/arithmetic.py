@@ -133,7 +133,7 @@ def _served(plan: Plan, environment: Environment) -> Iterator[Problem]:
                 if spilled + refused > 1 + TOLERANCE:
                     message = f"{spilled + refused:.2%} of it goes to the API or is refused at level {level.name}"
                     yield Problem("CHK009", f"{place}: {message}")
-                if spilled > 0 and not route.fallback:
+                if spilled > 0 and not route.hosted:
                     yield Problem("CHK009", f"{place}: {spilled:.0%} of it has no API at level {level.name}")
                 if band.api_share > spilled * (1 + TOLERANCE):
                     message = (
@@ -263,7 +263,7 @@ def privacy(plan: Plan, environment: Environment) -> Iterator[Problem]:
         declared = environment.routes.get(route.name)
         if declared is not None and declared.data != route.privacy:
             yield Problem("CHK006", f"route `{route.name}` is {declared.data} in the environment, {route.privacy} here")
-        if route.privacy == "restricted" and (route.fallback or any(b.api_share > 0 for b in route.bands)):
+        if route.privacy == "restricted" and (route.hosted or any(b.api_share > 0 for b in route.bands)):
             yield Problem("CHK006", f"route `{route.name}` is restricted and names an API")
     for pool in plan.pools:
         kinds = {route.privacy for route in _routes_of(plan, pool)}

@@ -207,6 +207,16 @@ class PlannedRoute(PlanPart):
     bytes_per_token: Figure
     bands: tuple[RouteBand, ...]
 
+    @property
+    def hosted(self) -> tuple[str, ...]:
+        """Return all hosted models that its requests may reach: those that the gateway asks, and those of batches."""
+        return (*self.fallback, *(self.deferred.batches if self.deferred else ()))
+
+    @property
+    def reaches_gateway(self) -> bool:
+        """Say whether the gateway serves any of it, and not batches that clients send all of it."""
+        return bool(self.fallback) or any(band.weights for band in self.bands)
+
 
 class FallbackApi(PlanPart):
     """A fallback API is a hosted model that some route may spill to.
