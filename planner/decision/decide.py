@@ -49,6 +49,7 @@ class Decision:
     choice: the question that it made, and the answer.
     preference: what became of a preference for hardware, as a sentence; empty where there is nothing to tell.
     weeks: when the work of each route is done that may wait.
+    open_question: the question before the hours of that work were fixed; None where nothing may wait.
     """
 
     inputs: Inputs
@@ -56,6 +57,16 @@ class Decision:
     choice: Choice
     preference: str = ""
     weeks: Mapping[str, Worked] = field(default_factory=dict)
+    open_question: Question | None = None
+
+    @property
+    def question(self) -> Question:
+        """Return the question that the market makes: other answers to it are plans too, with hours of their own."""
+        return self.open_question or self.choice.question
+
+    def with_answer(self, answer: Answer) -> Decision:
+        """Return the decision with another answer to its question."""
+        return replace(_settled_hours(self.inputs, self.market, self.question, answer), preference=self.preference)
 
     @property
     def solved(self) -> Solved:
@@ -205,7 +216,7 @@ def _settled_hours(inputs: Inputs, market: Market, question: Question, answer: A
         return Decision(inputs, market, Choice(question, answer))
     asked, answered, weeks = settled(question, answer)
     done = replace(market, demand=worked(market.demand, asked))
-    return Decision(inputs, done, Choice(asked, answered), weeks=weeks)
+    return Decision(inputs, done, Choice(asked, answered), weeks=weeks, open_question=question)
 
 
 def _with_preference(cheapest: Decision, liked: Decision | Refusal) -> Decision:

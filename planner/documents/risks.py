@@ -231,6 +231,7 @@ def _slo(name: str, old: Route, new: Route, at: At) -> Iterator[Risk]:
         ),
         ("time per output token", old.slo.token_ms, new.slo.token_ms, (token,)),
         ("time of a whole answer", old.slo.e2e_p95, new.slo.e2e_p95, ("e2e_p95",)),
+        ("deadline", None if new.slo.deadline is None else old.slo.deadline, new.slo.deadline, ("deadline",)),
     )
     for what, before, after, path in limits:
         if before is not None and after is None:

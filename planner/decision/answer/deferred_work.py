@@ -10,7 +10,7 @@ from planner.decision.candidates.demand import RouteDemand
 from planner.decision.choice.choice import HARDLY
 from planner.domain.apis import catalog_key
 from planner.plan.traffic import DeferredWork
-from planner.words.units import MS_PER_HOUR, show_duration
+from planner.words.units import MS_PER_HOUR
 
 
 def deferred_work(solved: Solved, route: RouteDemand) -> DeferredWork | None:
@@ -34,7 +34,7 @@ def deferred_reasons(solved: Solved, route: RouteDemand) -> Iterator[str]:
     work = deferred_work(solved, route)
     if work is None:
         return
-    deadline = show_duration(route.route.slo.deadline or 0.0)
+    deadline = f"{(route.route.slo.deadline or 0.0) / MS_PER_HOUR:g} hours"
     if work.pools_by_level:
         pools = sum(work.pools_by_level.values(), Decimal(0))
         hours = ", ".join(f"{name} {share:.0%}" for name, share in work.pools_by_level.items() if share >= 0.005)

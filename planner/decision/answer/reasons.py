@@ -26,7 +26,9 @@ def reasons(solved: Solved, route: RouteDemand) -> tuple[str, ...]:
     apis = solved.apis_of(route.name)
     if not apis and route.route.data == "restricted":
         sentences.append(
-            "restricted data: no API may see it, so nodes of its own must carry it even after one of them is lost"
+            "restricted data: no API may see it, so that it has nodes of its own, two at least"
+            if route.route.may_wait
+            else "restricted data: no API may see it, so nodes of its own must carry it even after one of them is lost"
         )
     if not route.route.engine.is_free and not solved.pools_of(route.name):
         sentences.append("no pool serves it, so that the settings in `engine` apply to nothing")

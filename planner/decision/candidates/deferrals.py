@@ -37,13 +37,14 @@ def with_pace(flow: Flow, route: RouteDemand, deferral: Deferral | None) -> Flow
     deferral: when the route's requests come; None returns the band as it is.
     """
     if deferral is None:
-        return flow
+        return replace(flow, waits=route.route.may_wait)
     share, count = route.bands[flow.band].share, len(flow.mean)
     sized = route.load.mean * route.load.capacity_factor * share
     return replace(
         flow,
         mean=(route.load.mean * route.load.usage_factor * share,) * count,
         planned=(sized * max(deferral.arrivals),) * count,
+        waits=True,
         paced=sized,
     )
 

@@ -73,10 +73,10 @@ def least_plan_usd(
 
 
 def prompt(question: Question) -> tuple[Flow, ...]:
-    """Return the bands whose requests are answered as they come."""
-    return tuple(f for f in question.flows if f.route not in question.deferrals)
+    """Return the bands whose requests are answered as they come: somebody waits for them."""
+    return tuple(f for f in question.flows if not f.waits)
 
 
 def deferred(question: Question) -> tuple[Flow, ...]:
-    """Return the bands whose requests may wait."""
+    """Return the bands whose requests may wait, and whose hours are open."""
     return tuple(f for f in question.flows if f.route in question.deferrals)

@@ -53,7 +53,6 @@ from planner.decision.choice.pairs import (
     covered_types,
     groups,
     local_pairs,
-    prompt,
     refusable,
     spot_groups,
     turned_away,
@@ -148,7 +147,7 @@ def _serve(program: Linear, question: Question) -> None:
     """
     local, spill = list(local_pairs(question)), list(api_pairs(question))
     too_long = {f.key for f in turned_away(question)}
-    for f in prompt(question):
+    for f in (each for each in question.flows if each.route not in question.deferrals):
         for t in range(len(question.level_hours)):
             terms = [(x(f, k, t), 1.0) for g, k in local if g is f] + [(s(f, a, t), 1.0) for g, a in spill if g is f]
             terms += [(away(f, t), 1.0)] if f.key in too_long else []
@@ -198,7 +197,7 @@ def _band_uses_class(program: Linear, question: Question) -> None:
     """
     partly = {f.key for f, _ in api_pairs(question)} | {f.key for f in turned_away(question)}
     for f, k in local_pairs(question):
-        limit = program.at_most if f.key in partly or f.paced else program.equal
+        limit = program.at_most if f.key in partly or f.waits else program.equal
         for t in range(len(question.level_hours)):
             terms = [(x(f, k, t), 1.0), (v(f, k), -most_pace(question, f))]
             limit(f"uses[{f.route},{f.band},{k.name},{t}]", terms, 0.0)
@@ -211,7 +210,7 @@ def _admitted_alike(program: Linear, question: Question) -> None:
     f[k,t] − (1 − v[r,i,k]) ≤ x[r,i,k,t] ≤ f[k,t]
     """
     for f, k in local_pairs(question):
-        for t in range(len(question.level_hours)) if not f.paced else ():
+        for t in range(len(question.level_hours)) if not f.waits else ():
             name, admitted = f"[{f.route},{f.band},{k.name},{t}]", f"f[{k.name},{t}]"
             program.at_most(f"admits{name}", [(x(f, k, t), 1.0), (admitted, -1.0)], 0.0)
             program.at_most(f"alike{name}", [(admitted, 1.0), (v(f, k), 1.0), (x(f, k, t), -1.0)], 1.0)
@@ -256,7 +255,7 @@ def _capacity(program: Linear, question: Question) -> None:
     """
     for k in question.classes:
         mine = [f for f in question.flows if f.key in k.capacity]
-        at_once = [f for f in mine if not f.paced]
+        at_once = [f for f in mine if not f.waits]
         lost = k.replicas_per_node if k.exclusive and question.survives_a_node else 0
         for t in range(len(question.level_hours)):
             load = [(x(f, k, t), f.at_pools(t) / k.capacity[f.key]) for f in mine]

@@ -27,6 +27,7 @@ class Flow:
     may_turn_away: whether the band may be left without a place where its prompts are too long for what serves the
     route.
     elsewhere: whether an API that reads the band must then take it.
+    waits: whether it may wait; its hours are then open (`paced`), or those of a plan.
     paced: requests/s that a share of 1 is at pools, where the band may wait; 0 where it may not, and `planned` tells.
     """
 
@@ -37,6 +38,7 @@ class Flow:
     may_spill: bool
     may_turn_away: bool = False
     elsewhere: bool = True
+    waits: bool = False
     paced: float = 0.0
 
     def at_pools(self, t: int) -> float:

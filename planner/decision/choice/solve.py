@@ -244,7 +244,7 @@ def _trimmed(
                     math.fsum(f.at_pools(t) * served[(f.key, k.name)][t] / k.capacity[f.key] for f in some)
                     for t in range(len(question.level_hours))
                 )
-                for some in (bands, [f for f in bands if not f.paced])
+                for some in (bands, [f for f in bands if not f.waits])
             )
             away = max(1, round(value.get(columns.nodes_of_zone(group), 0.0))) if k.exclusive else 0
             after_loss = math.ceil(firm - 1e-5) + k.replicas_per_node * away

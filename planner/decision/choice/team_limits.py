@@ -91,7 +91,7 @@ def _account_limit(
             for k in classes
             if not k.exclusive
             for f in question.flows
-            if f.key in k.capacity and f.key in asked and not f.paced
+            if f.key in k.capacity and f.key in asked and not f.waits
         ]
         if lost:
             name = f"{unit}-after-loss[{provider},{group},{t}]"
