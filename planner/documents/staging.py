@@ -116,6 +116,7 @@ def script(lock: Lock, sources: Mapping[str, Excerpt | Mix], settings: Rehearsal
         kill=_victim(plan, settings.kill),
         slow_down=settings.slow_down,
         stream_interval=STREAM_INTERVAL,
+        left_out=tuple(route.name for route in plan.routes if not route.reaches_gateway),
         fixed_usd_per_hour=plan.cost.fixed_usd_per_month / HOURS_PER_MONTH,
         api_usd_per_hour=_api_usd_per_hour(plan, level.name, {name: Decimal(rate) for name, rate in rates.items()}),
     )

@@ -158,7 +158,7 @@ def test_a_request_that_may_wait_comes_after_those_that_may_not() -> None:
         await asyncio.sleep(0)
         assert urgent.done()
         assert not patient.done()
-        one.give_back(held[1])  # one of two places is taken: half is full for it, as it may find one at most
+        one.give_back(held[1])  # one of two places is taken, and the other is kept for others
         await asyncio.sleep(0)
         assert not patient.done()
         place = urgent.result()
