@@ -166,12 +166,14 @@ class Dispatcher:
             return None
         drawn_pool = None if tried else turn.drawn_pool
         if turn.chain:
-            replica = self._gate.take(weights, tried, drawn_pool)
+            replica = self._gate.take(weights, tried, drawn_pool, turn.route.most_full)
         else:
             limit_s = min(turn.route.queue_ms / 1000, exchange.seconds_left())
             began_s = monotonic_s()
             try:
-                replica = await self._gate.wait(exchange.route_name, weights, limit_s, tried, drawn_pool)
+                replica = await self._gate.wait(
+                    exchange.route_name, weights, limit_s, tried, drawn_pool, turn.route.most_full
+                )
             except QueueFull:
                 replica = None
             exchange.queued_s += monotonic_s() - began_s

@@ -8,6 +8,7 @@ The gate opens no connection. Whoever takes a place must give it back.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -35,6 +36,7 @@ class GatedReplica:
 class _Waiter:
     weights: Mapping[str, float]
     avoided: Collection[GatedReplica]
+    most_full: float
     place: asyncio.Future[GatedReplica] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
@@ -77,14 +79,19 @@ class Gate:
         return self._waiting[route]
 
     def take(
-        self, weights: Mapping[str, float], avoided: Collection[GatedReplica] = (), drawn_pool: str | None = None
+        self,
+        weights: Mapping[str, float],
+        avoided: Collection[GatedReplica] = (),
+        drawn_pool: str | None = None,
+        most_full: float = 1.0,
     ) -> GatedReplica | None:
         """Take a place at a replica of the weighted pools, outside `avoided`. The answer is None when all are full.
 
         `drawn_pool` is the pool that a draw over all weights gave. Only if it has no place, the others are drawn from,
-        so that the shares stay those of the weights.
+        so that the shares stay those of the weights. A replica is full to this request when `most_full` of its places
+        are taken.
         """
-        free = {pool: replicas for pool in weights if (replicas := self._free(pool, avoided))}
+        free = {pool: replicas for pool in weights if (replicas := self._free(pool, avoided, most_full))}
         if not free:
             return None
         now = self._clock()
@@ -111,18 +118,19 @@ class Gate:
         limit_s: float,
         avoided: Collection[GatedReplica] = (),
         drawn_pool: str | None = None,
+        most_full: float = 1.0,
     ) -> GatedReplica | None:
         """Take a place, and wait for it up to `limit_s` seconds in the route's queue. The answer is None when the time
         is up.
 
         The other arguments are those of `take`. Raises QueueFull.
         """
-        replica = self.take(weights, avoided, drawn_pool)
+        replica = self.take(weights, avoided, drawn_pool, most_full)
         if replica is not None or limit_s <= 0:
             return replica
         if self._waiting[route] >= self._queue_length:
             raise QueueFull(route)
-        waiter = _Waiter(weights, avoided)
+        waiter = _Waiter(weights, avoided, most_full)
         self._waiters.append(waiter)
         self._waiting[route] += 1
         try:
@@ -149,16 +157,19 @@ class Gate:
         """Pass the replica over for `seconds` while others are free."""
         replica.cooling_until = self._clock() + seconds
 
-    def _free(self, pool: str, avoided: Collection[GatedReplica]) -> list[GatedReplica]:
-        cap = self._caps[pool]
+    def _free(self, pool: str, avoided: Collection[GatedReplica], most_full: float) -> list[GatedReplica]:
+        cap = max(1, math.floor(self._caps[pool] * most_full))
         return [r for r in self._replicas[pool].values() if r.in_flight < cap and r not in avoided]
 
     def _serve_first_waiter(self) -> bool:
-        """Hand a free place to the longest waiting request that may use it. The answer is False when there is none."""
-        for waiter in self._waiters:
+        """Hand a free place to the longest waiting request that may use it. The answer is False when there is none.
+
+        Requests that leave places to others come after all of these, however long they have waited.
+        """
+        for waiter in sorted(self._waiters, key=lambda each: each.most_full < 1.0):
             if waiter.place.done():
                 continue
-            replica = self.take(waiter.weights, waiter.avoided)
+            replica = self.take(waiter.weights, waiter.avoided, most_full=waiter.most_full)
             if replica is not None:
                 waiter.place.set_result(replica)
                 self._waiters.remove(waiter)

@@ -221,6 +221,8 @@ class RoutePolicy(_Document):
     queue_ms: longest wait for a local place where nothing else may serve, milliseconds.
     max_output_tokens: cap on the output of every request, tokens.
     first_token: when the first token of a stream is promised; null where nothing is.
+    most_full: part of a replica's places that may be taken when a request of the route is let in. Below 1 the route may
+        wait: it leaves places to routes that are answered at once, and its requests come after theirs in the queue.
     """
 
     privacy: _Privacy
@@ -235,6 +237,7 @@ class RoutePolicy(_Document):
     queue_ms: int = Field(ge=0)
     max_output_tokens: _Tokens | None = None
     first_token: FirstTokenPromise | None = None
+    most_full: float = Field(default=1.0, gt=0, le=1, allow_inf_nan=False)
 
     def band_index_of(self, input_tokens: int) -> int:
         """Return the index of the first band that admits `input_tokens`."""

@@ -151,7 +151,7 @@ def _chosen(planned: planning.Planned, words: Sequence[str]) -> Iterator[tuple[s
     plan, chosen = planned.lock.plan, planned.outcome.decision
     bought = chosen.choice.answer.replicas
     candidates = [(c.identity, "") for c in chosen.market.classes if c.name in bought]
-    candidates += [(Candidate(api=api), route.name) for route in plan.routes for api in route.fallback]
+    candidates += [(Candidate(api=api), route.name) for route in plan.routes for api in route.hosted]
     for candidate, route_name in candidates:
         if names_all(candidate, words):
             yield candidate_words(candidate), route_name

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from planner.decision.answer.refusals import no_plan, routes_without_candidates
 from planner.decision.answer.sentences import cause_words
 from planner.decision.answer.solved import Solved
+from planner.decision.candidates.deferrals import worked
 from planner.decision.candidates.hardware_rules import preferred_words, routes_with_a_preference
 from planner.decision.candidates.known import Known
 from planner.decision.candidates.market import Market, ask, survey
@@ -24,6 +25,7 @@ from planner.decision.candidates.screening import leaders
 from planner.decision.candidates.sessions import sessions_spread
 from planner.decision.choice.again import solve_again
 from planner.decision.choice.choice import Choice
+from planner.decision.choice.deferred import Worked, settled
 from planner.decision.choice.question import Answer, Infeasible, Question
 from planner.decision.choice.search import DEFAULT_LIMITS, SearchLimits
 from planner.decision.choice.solve import solve
@@ -46,12 +48,25 @@ class Decision:
     market: everything that could be chosen, with its rated capacities.
     choice: the question that it made, and the answer.
     preference: what became of a preference for hardware, as a sentence; empty where there is nothing to tell.
+    weeks: when the work of each route is done that may wait.
+    open_question: the question before the hours of that work were fixed; None where nothing may wait.
     """
 
     inputs: Inputs
     market: Market
     choice: Choice
     preference: str = ""
+    weeks: Mapping[str, Worked] = field(default_factory=dict)
+    open_question: Question | None = None
+
+    @property
+    def question(self) -> Question:
+        """Return the question that the market makes: other answers to it are plans too, with hours of their own."""
+        return self.open_question or self.choice.question
+
+    def with_answer(self, answer: Answer) -> Decision:
+        """Return the decision with another answer to its question."""
+        return replace(_settled_hours(self.inputs, self.market, self.question, answer), preference=self.preference)
 
     @property
     def solved(self) -> Solved:
@@ -67,6 +82,7 @@ class Decision:
             frozenset(offer.route for offer in market.offers),
             network_cidr(self.inputs),
             self.inputs.places,
+            self.weeks,
         )
 
     @property
@@ -186,13 +202,22 @@ def _choose(
         if isinstance(answer, Answer):
             names, former = frozenset(answer.replicas), Choice(asked, answer)
             if names <= rated.simulated:
-                return _without_candidates(market, inputs.catalog) or Decision(inputs, market, Choice(whole, answer))
+                return _without_candidates(market, inputs.catalog) or _settled_hours(inputs, market, whole, answer)
         else:
             names = frozenset(k.name for k in asked.classes)
             if names <= rated.simulated or _is_certain(asked, answer, rated.simulated, limits):
                 why = "; ".join(cause_words(cause) for cause in answer.causes)
                 refusal = Refusal(no_plan(answer, market.omissions), why, answer.undecided, market.omissions)
                 return _without_candidates(market, inputs.catalog) or refusal
+
+
+def _settled_hours(inputs: Inputs, market: Market, question: Question, answer: Answer) -> Decision:
+    """Return the decision in which the hours of all work are fixed."""
+    if not question.deferrals:
+        return Decision(inputs, market, Choice(question, answer))
+    asked, answered, weeks = settled(question, answer)
+    done = replace(market, demand=worked(market.demand, asked))
+    return Decision(inputs, done, Choice(asked, answered), weeks=weeks, open_question=question)
 
 
 def _with_preference(cheapest: Decision, liked: Decision | Refusal) -> Decision:

@@ -23,7 +23,6 @@ from planner.decision.candidates.market import Market
 from planner.decision.candidates.omissions import Omission
 from planner.decision.candidates.preference import is_preferred
 from planner.decision.candidates.replicas import with_range
-from planner.decision.choice.choice import Choice
 from planner.decision.choice.question import Infeasible
 from planner.decision.choice.search import DEFAULT_LIMITS, SearchLimits
 from planner.decision.choice.solve import solve
@@ -123,7 +122,7 @@ def keep(decision: Decision, limits: SearchLimits) -> tuple[Decision, KeptPools 
 
     Otherwise the decision stays as it is.
     """
-    inputs, question, best = decision.inputs, decision.choice.question, decision.choice.answer
+    inputs, question, best = decision.inputs, decision.question, decision.choice.answer
     locked = inputs.locked_pools
     if not locked or locked == frozenset(best.replicas):
         return decision, None
@@ -142,7 +141,7 @@ def keep(decision: Decision, limits: SearchLimits) -> tuple[Decision, KeptPools 
     proven = best.proven and not saving_usd
     bound_usd = best.usd_per_month * (1 - best.gap)
     gap = 0.0 if proven else max(0.0, 1 - bound_usd / same.usd_per_month)
-    held = replace(decision, choice=Choice(question, replace(same, proven=proven, gap=gap)))
+    held = decision.with_answer(replace(same, proven=proven, gap=gap))
     if wider_spread(held):  # which serve less than they were counted with
         return decision, None
     if not saving_usd:

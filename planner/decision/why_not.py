@@ -71,7 +71,7 @@ class Lost:
 
 def lost_classes(decision: Decision, words: Sequence[str], limits: SearchLimits = DEFAULT_LIMITS) -> tuple[Lost, ...]:
     """Return the classes of the question whose names have all the words and that are not bought, by name."""
-    question, bought = decision.choice.question, decision.choice.answer.replicas
+    question, bought = decision.question, decision.choice.answer.replicas
     lost: list[Lost] = []
     for c in decision.market.classes:
         if c.name in bought or not names_all(c.identity, words):

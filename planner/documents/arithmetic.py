@@ -131,7 +131,7 @@ def _served(plan: Plan, environment: Environment) -> Iterator[Problem]:
                 if spilled + refused > 1 + TOLERANCE:
                     message = f"{spilled + refused:.2%} of it goes to the API or is refused at level {level.name}"
                     yield Problem("CHK009", f"{place}: {message}")
-                if spilled > 0 and not route.fallback:
+                if spilled > 0 and not route.hosted:
                     yield Problem("CHK009", f"{place}: {spilled:.0%} of it has no API at level {level.name}")
                 if band.api_share > spilled * (1 + TOLERANCE):
                     message = (
@@ -213,11 +213,16 @@ def _input_limits(plan: Plan, environment: Environment) -> Iterator[Problem]:
 
 
 def _reserve(plan: Plan, environment: Environment) -> Iterator[Problem]:
-    """Require that a pool whose routes have no API carries its load after losing a node or a zone, as is asked for."""
+    """Require that a pool whose routes have no API carries its load after losing a node or a zone, as is asked for.
+
+    What may wait waits for the node that replaces a lost one, but for restricted data, whose nodes are its own.
+    """
     if not environment.reserve.node and not environment.reserve.zone:
         return
     for pool in plan.pools:
-        if not any(route.fallback == () for route in _routes_of(plan, pool)):
+        waiting = frozenset(route.name for route in plan.routes if route.deferred is not None)
+        alone = [route for route in _routes_of(plan, pool) if route.fallback == ()]
+        if all(route.deferred is not None and route.privacy != "restricted" for route in alone):
             continue
         group = next((g for g in plan.node_groups if g.name == pool.node_group), None)
         if group is None:
@@ -225,7 +230,7 @@ def _reserve(plan: Plan, environment: Environment) -> Iterator[Problem]:
         gone = math.ceil(group.max_nodes / len(group.zones)) if environment.reserve.zone and group.zones else 1
         on_nodes = (p.replicas.get(pool.name, 0) for p in group.placement for _ in range(p.nodes))
         lost = sum(sorted(on_nodes, reverse=True)[:gone])
-        peak = max((_load(plan, pool, level.name) for level in plan.levels), default=Decimal(0))
+        peak = max((_load(plan, pool, level.name, waiting) for level in plan.levels), default=Decimal(0))
         left = pool.replicas.min - lost
         if peak > left * (1 + TOLERANCE):
             yield Problem(
@@ -256,7 +261,7 @@ def privacy(plan: Plan, environment: Environment) -> Iterator[Problem]:
         declared = environment.routes.get(route.name)
         if declared is not None and declared.data != route.privacy:
             yield Problem("CHK006", f"route `{route.name}` is {declared.data} in the environment, {route.privacy} here")
-        if route.privacy == "restricted" and (route.fallback or any(b.api_share > 0 for b in route.bands)):
+        if route.privacy == "restricted" and (route.hosted or any(b.api_share > 0 for b in route.bands)):
             yield Problem("CHK006", f"route `{route.name}` is restricted and names an API")
     for pool in plan.pools:
         kinds = {route.privacy for route in _routes_of(plan, pool)}
@@ -367,15 +372,17 @@ def _routes_of(plan: Plan, pool: Pool) -> list[PlannedRoute]:
     return [r for r in plan.routes if any(band.weights.get(pool.name, 0) > 0 for band in r.bands)]
 
 
-def _load(plan: Plan, pool: Pool, level: str) -> Decimal:
+def _load(plan: Plan, pool: Pool, level: str, without: frozenset[str] = frozenset()) -> Decimal:
     """Return the number of replicas of a pool that are busy at a level.
 
     Σ over its bands: planned rate × share of the band × share served locally × weight / capacity
+
+    without: routes that are not counted.
     """
     rates = next(entry for entry in plan.levels if entry.name == level).planned_requests_per_second
     capacities = {(c.route, c.band): c.requests_per_second for c in pool.capacity}
     load = Decimal(0)
-    for route in _routes_of(plan, pool):
+    for route in (each for each in _routes_of(plan, pool) if each.name not in without):
         for index, band in enumerate(route.bands):
             weight = band.weights.get(pool.name, Decimal(0))
             capacity = capacities.get((route.name, index), Decimal(0))

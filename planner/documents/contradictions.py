@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from planner.documents.cluster_rules import cluster_problems
+from planner.documents.deadline_rules import deadline_problems
 from planner.documents.engine_rules import engine_problems
 from planner.documents.ingress_rules import ingress_problems
 from planner.documents.length_rules import length_problems
@@ -139,9 +140,15 @@ def _promise(document: Document, path: Path) -> Iterator[Problem]:
     slo = value_at(document.value, path)
     if not isinstance(slo, dict):
         return
+    if slo.get("deadline") is not None:
+        yield from deadline_problems(document, path)
+        return
     if slo.get("ttft_p95") is None and slo.get("e2e_p95") is None:
         message = f"route `{path[-2]}` does not say how long a request may wait"
-        hint = "add `ttft_p95:` (to the first token), `e2e_p95:` (to the last token), or both"
+        hint = (
+            "add `ttft_p95:` (to the first token), `e2e_p95:` (to the last token), or both; "
+            "`deadline:` alone where all of it may wait for hours"
+        )
         yield Problem("ENV005", message, document.key(path), hint)
     first = slo["ttft_p95"].get("base") if isinstance(slo.get("ttft_p95"), dict) else slo.get("ttft_p95")
     first_ms, whole_ms = _duration(first), _duration(slo.get("e2e_p95"))

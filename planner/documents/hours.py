@@ -61,10 +61,14 @@ def hours_of_routes(plan: Plan, weeks: Mapping[str, Sequence[float]]) -> dict[st
         return {}
     names = level_of_each_hour(weeks, len(plan.levels))
     levels = {level.name: level for level in plan.levels}
-    if not _are_those_of(plan.levels, weeks, names):
+    at_once = {route.name: weeks[route.name] for route in plan.routes if route.deferred is None}
+    if not _are_those_of(plan.levels, at_once, names):
         return {}
     return {
-        route.name: tuple(_hour(route, levels[name], rate) for name, rate in zip(names, weeks[route.name], strict=True))
+        route.name: tuple(
+            _hour(route, levels[name], _done(route, levels[name], rate))
+            for name, rate in zip(names, weeks[route.name], strict=True)
+        )
         for route in plan.routes
     }
 
@@ -89,6 +93,11 @@ def levels_of_pool(plan: Plan, pool: Pool) -> tuple[LevelOfPool, ...]:
                 served += busy * (1 - refused - band.spilled(level.name))
         levels.append(LevelOfPool(level.name, float(level.hours), float(wanted), float(served)))
     return tuple(sorted(levels, key=lambda level: (-level.wanted, level.name)))
+
+
+def _done(route: PlannedRoute, level: PlanLevel, rate: float) -> float:
+    """Return the rate at which a route is worked on: of what may wait it is the mean of the level."""
+    return rate if route.deferred is None else float(level.mean_requests_per_second[route.name])
 
 
 def _hour(route: PlannedRoute, level: PlanLevel, rate: float) -> HourOfRoute:

@@ -115,7 +115,7 @@ def _environment(
 
 def _expired(lock: Lock, catalog: Catalog, today: date, where: Span, again: str) -> Iterator[Problem]:
     """Find hosted models of the plan that have ended, and those that end inside the horizon."""
-    used = {catalog_key(name) for route in lock.plan.routes for name in route.fallback}
+    used = {catalog_key(name) for route in lock.plan.routes for name in route.hosted}
     end = _horizon_end(lock)
     for row in sorted((row for row in catalog.apis if row.key in used), key=lambda row: row.key):
         if reason := row.why_not(today):

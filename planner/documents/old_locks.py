@@ -32,6 +32,7 @@ COLUMNS_SINCE: Mapping[str, frozenset[str]] = {
     "provider": frozenset(
         {
             "api_key_variable",
+            "batches",
             "billing",
             "endpoints",
             "features",

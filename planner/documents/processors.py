@@ -68,7 +68,7 @@ def _receivers(side: Side | None) -> Mapping[str, Sequence[str]]:
     providers = {api.name: api.provider for api in side.plan.apis}
     found: dict[str, list[str]] = {}
     for route in side.plan.routes:
-        for provider in sorted({providers.get(name, name.partition("/")[0]) for name in route.fallback}):
+        for provider in sorted({providers.get(name, name.partition("/")[0]) for name in route.hosted}):
             found.setdefault(provider, []).append(route.name)
     return found
 

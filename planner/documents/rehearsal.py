@@ -102,6 +102,7 @@ class Script:
     kill: pool that dies, with all its replicas, in the middle; None when none dies.
     slow_down: factor on every engine step; 1 is as planned.
     stream_interval: tokens in one event of a stream.
+    left_out: routes of which nothing reaches the gateway, because their clients send batches to a provider.
     fixed_usd_per_hour, api_usd_per_hour: what the plan costs at this load with its whole fleet, USD an hour.
     """
 
@@ -120,6 +121,7 @@ class Script:
     stream_interval: int
     fixed_usd_per_hour: Decimal
     api_usd_per_hour: Decimal
+    left_out: tuple[str, ...] = ()
 
     @property
     def kill_ms(self) -> float:

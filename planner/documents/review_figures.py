@@ -204,7 +204,7 @@ def _served(side: Side | None, route: PlannedRoute) -> str:
     assert side is not None
     names = sorted({name for band in route.bands for name in band.weights})
     own = [f"{side.pools[n].replicas.max} × {side.pools[n].model} on {side.pools[n].gpu}" for n in names]
-    apis = " then ".join(route.fallback)
+    apis = " then ".join(route.hosted)
     if not own:
         return f"all at {apis}" if apis else "nothing serves it"
     if apis and route.spill_share:

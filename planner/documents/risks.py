@@ -231,6 +231,7 @@ def _slo(name: str, old: Route, new: Route, at: At) -> Iterator[Risk]:
         ),
         ("time per output token", old.slo.token_ms, new.slo.token_ms, (token,)),
         ("time of a whole answer", old.slo.e2e_p95, new.slo.e2e_p95, ("e2e_p95",)),
+        ("deadline", None if new.slo.deadline is None else old.slo.deadline, new.slo.deadline, ("deadline",)),
     )
     for what, before, after, path in limits:
         if before is not None and after is None:
@@ -254,7 +255,7 @@ def _refused(old: Side, new: Side, document: Document) -> Iterator[Risk]:
         if will > was:
             what = f"{will:.2%} of the requests of {name} are refused because they are too long, before {was:.2%}"
             yield Risk(kind="route", what=what, where=_at(document, "routes", name))
-        if before.fallback and not route.fallback:
+        if before.fallback and not route.fallback and route.deferred is None:
             what = f"no API helps {name} any more: when its pools are full or down, its requests wait and are refused"
             yield Risk(kind="reserve", what=what, where=_at(document, "routes", name))
 
@@ -331,7 +332,7 @@ def _ending(side: Side, catalog: Catalog) -> Iterable[tuple[str, str]]:
     if side.environment is None:
         return
     horizon = side.environment.horizon
-    used = {api.partition("@")[0] for route in side.plan.routes for api in route.fallback}
+    used = {api.partition("@")[0] for route in side.plan.routes for api in route.hosted}
     for row in sorted((row for row in catalog.apis if row.key in used), key=lambda row: row.key):
         if row.ends_within(horizon.start, horizon.end) and row.retires is not None:
             yield row.key, row.retires.isoformat()

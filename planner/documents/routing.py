@@ -27,6 +27,8 @@ METERED = Decimal("0.000001")
 """The smallest part of a price for a million tokens that the gateway counts, USD."""
 SHARE = Decimal("0.000001")
 """Steps of the part of a pool's traffic that its canary gets."""
+MOST_FULL = 0.9
+"""Share of a replica's places up to which requests that may wait are let in beside others; the plan counts with it."""
 CLOCK_VERSION = "1.0"
 SERVING_NAMESPACE = "serving"
 POOL_PORT = 8000
@@ -68,7 +70,7 @@ def policy(lock: Lock, addresses: Addresses = IN_CLUSTER, speed: float = 1.0) ->
         "lock_digest": lock.digests.content,
         "pools": pools | {name: _pool(pool, name, addresses) for name, pool in tried.items()},
         "apis": {api_name(api.name): _api(api, addresses) for api in plan.apis},
-        "routes": {route.name: _route(route, shares, speed) for route in plan.routes},
+        "routes": {route.name: _route(route, plan, shares, speed) for route in plan.routes if route.reaches_gateway},
     }
 
 
@@ -179,18 +181,20 @@ Shares = Mapping[str, Mapping[str, Decimal]]
 """Pool of the plan → its pools in the document → which part of its traffic each of them gets."""
 
 
-def _route(route: PlannedRoute, shares: Shares, speed: float) -> dict[str, Any]:
+def _route(route: PlannedRoute, plan: Plan, shares: Shares, speed: float) -> dict[str, Any]:
     triggers = route.triggers
     entry: dict[str, Any] = {
         "privacy": route.privacy,
         "bytes_per_token": float(route.bytes_per_token),
-        "bands": [_band(band, shares) for band in route.bands],
+        "bands": [_band(route, band, shares) for band in route.bands],
         "fallback": [api_name(name) for name in route.fallback],
         "overflow": "api" if route.fallback else "refuse",
         "spill_after_ms": _scaled(triggers.spill_after_ms, speed),
         "deadline_ms": _scaled(triggers.deadline_ms, speed),
         "queue_ms": _scaled(triggers.queue_ms, speed),
     }
+    if route.deferred and _stands_beside_others(route, plan):
+        entry["most_full"] = MOST_FULL
     if (promised := _first_token(route, speed)) is not None:
         entry["first_token"] = promised
     if route.adapters:
@@ -203,6 +207,12 @@ def _route(route: PlannedRoute, shares: Shares, speed: float) -> dict[str, Any]:
     return entry
 
 
+def _stands_beside_others(route: PlannedRoute, plan: Plan) -> bool:
+    """Say whether a route that may wait shares a pool with one that is answered at once."""
+    others = {name for each in plan.routes if each.deferred is None for band in each.bands for name in band.weights}
+    return any(name in others for band in route.bands for name in band.weights)
+
+
 def _first_token(route: PlannedRoute, speed: float) -> dict[str, float] | None:
     """Return when the first token is promised, by the length of the prompt; None where nothing is promised."""
     slo = route.slo
@@ -212,12 +222,21 @@ def _first_token(route: PlannedRoute, speed: float) -> dict[str, float] | None:
     return {"base_ms": float(slo.ttft_p95_base_ms) / speed, "per_1k_input_ms": float(per_1k) / speed}
 
 
-def _band(band: RouteBand, shares: Shares) -> dict[str, Any]:
+def _api_share(route: PlannedRoute, band: RouteBand) -> float:
+    """Return the share of what reaches the gateway that goes to an API at every hour. Batches do not reach it."""
+    if route.deferred is None:
+        return float(band.api_share)
+    if not band.weights:
+        return 0.0 if band.is_refused else 1.0
+    return float(route.deferred.apis / (1 - route.deferred.in_batches)) if route.fallback else 0.0
+
+
+def _band(route: PlannedRoute, band: RouteBand, shares: Shares) -> dict[str, Any]:
     parts = ((name, weight * part) for pool, weight in band.weights.items() for name, part in shares[pool].items())
     entry: dict[str, Any] = {
         "max_input_tokens": band.max_input_tokens,
         "weights": {name: float(weight) for name, weight in sorted(parts)},
-        "api_share": float(band.api_share),
+        "api_share": _api_share(route, band),
     }
     if band.is_refused:
         entry["refused"] = True

@@ -15,6 +15,7 @@ from planner.plan.traffic import PlannedRoute, RouteBand
 ROUTE_SENTENCES: Mapping[str, str] = {
     "data": "data class of {name}: {old} → {new}",
     "residency": "{name} may be processed in {old} → {new}",
+    "slo.deadline": "{name} may wait for its answers {old} → {new}",
     "slo.availability": "{name} shall be available {old} → {new} of the time",
     "slo.e2e_p95": "{name} shall answer whole within {old} → {new}",
     "slo.tokens_per_second": "{name} shall write {old} → {new} tokens/s",

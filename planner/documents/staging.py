@@ -82,11 +82,15 @@ def script(lock: Lock, sources: Mapping[str, Excerpt | Mix], settings: Rehearsal
     if missing := sorted({route.name for route in plan.routes} - set(sources)):
         raise ValueError(f"no trace excerpt or lengths for the route {', '.join(missing)}")
     level = _level(plan, settings)
-    rates = level.planned_requests_per_second if settings.load == "planned" else level.mean_requests_per_second
+    stated = level.planned_requests_per_second if settings.load == "planned" else level.mean_requests_per_second
+    played = tuple(route for route in plan.routes if route.reaches_gateway)
+    if not played:
+        raise ValueError("no request of the plan reaches the gateway: all of them are sent as batches")
+    rates = {route.name: stated[route.name] * (1 - _in_batches(route, level.name)) for route in played}
     total = float(sum(rates.values()))
     divisor = max(1, math.ceil(total * settings.speed / settings.requests_per_second))
     casts = {pool.name: max(1, round(pool.replicas.max / divisor)) for pool in plan.pools}
-    shares = {route.name: _share(route, plan, casts, divisor) for route in plan.routes}
+    shares = {route.name: _share(route, plan, casts, divisor) for route in played}
     staged_rate = sum(float(rates[name]) * share for name, share in shares.items())
     # It is rounded down to a hundredth, because a lower speed is always safe.
     speed = max(1, math.floor(100 * min(settings.speed, settings.requests_per_second / max(staged_rate, 1e-9)))) / 100
@@ -104,7 +108,7 @@ def script(lock: Lock, sources: Mapping[str, Excerpt | Mix], settings: Rehearsal
         pools=tuple(
             PoolCast(pool.name, routing.clock(pool), casts[pool.name], pool.replicas.max) for pool in plan.pools
         ),
-        routes=tuple(_promise(route, plan, level.name, shares[route.name]) for route in plan.routes),
+        routes=tuple(_promise(route, plan, level.name, shares[route.name]) for route in played),
         arrivals=_that_fit(requests, plan),
         policy=lambda stage: _policy(lock, stage, speed, min(shares.values(), default=1.0)),
         offers=_offers(plan, min(shares.values(), default=1.0)),
@@ -112,6 +116,7 @@ def script(lock: Lock, sources: Mapping[str, Excerpt | Mix], settings: Rehearsal
         kill=_victim(plan, settings.kill),
         slow_down=settings.slow_down,
         stream_interval=STREAM_INTERVAL,
+        left_out=tuple(route.name for route in plan.routes if not route.reaches_gateway),
         fixed_usd_per_hour=plan.cost.fixed_usd_per_month / HOURS_PER_MONTH,
         api_usd_per_hour=_api_usd_per_hour(plan, level.name, {name: Decimal(rate) for name, rate in rates.items()}),
     )
@@ -182,7 +187,20 @@ def _that_fit(requests: tuple[Arrival, ...], plan: Plan) -> tuple[Arrival, ...]:
     )
 
 
+def _spilled(route: PlannedRoute, level: str) -> Decimal:
+    """Return the share of a route's requests that is not served by pools at a level."""
+    return sum((band.share_of_requests * band.spilled(level) for band in route.bands), Decimal(0))
+
+
+def _in_batches(route: PlannedRoute, level: str) -> Decimal:
+    """Return the share of a route's requests at a level that clients send as batches, past the gateway."""
+    if route.deferred is None or not route.deferred.batches:
+        return Decimal(0)
+    return _spilled(route, level) * route.deferred.in_batches / (route.deferred.in_batches + route.deferred.apis)
+
+
 def _promise(route: PlannedRoute, plan: Plan, level: str, share: float) -> RoutePromise:
+    batches = _in_batches(route, level)
     return RoutePromise(
         name=route.name,
         privacy=route.privacy,
@@ -192,12 +210,7 @@ def _promise(route: PlannedRoute, plan: Plan, level: str, share: float) -> Route
         e2e_ms=_limit(route.slo.e2e_p95_ms),
         bytes_per_token=float(route.bytes_per_token),
         share=share,
-        spill_share=float(
-            sum(
-                (band.share_of_requests * band.spilled(level) for band in route.bands),
-                Decimal(0),
-            )
-        ),
+        spill_share=float((_spilled(route, level) - batches) / (1 - batches)),
         usd_per_mtok={
             routing.api_name(api.name): (api.usd_per_million_input_tokens, api.usd_per_million_output_tokens)
             for api in plan.apis
@@ -220,7 +233,7 @@ def _api_usd_per_hour(plan: Plan, level: str, rates: Mapping[str, Decimal]) -> D
             continue
         api = apis[route.fallback[0]]
         for band in route.bands:
-            spilled = rates[route.name] * band.share_of_requests * band.spilled(level) * 3600
+            spilled = rates.get(route.name, Decimal(0)) * band.share_of_requests * band.spilled(level) * 3600
             total += spilled * band.mean_input_tokens * api.usd_per_million_input_tokens / 1_000_000
             total += spilled * band.mean_output_tokens * api.usd_per_million_output_tokens / 1_000_000
     return total

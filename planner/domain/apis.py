@@ -117,6 +117,19 @@ class PromptCaching:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Batches:
+    """How a provider takes work that may wait: files of requests, at prices of their own (`batch-input`).
+
+    window_hours: time within which it states that a batch is done, hours.
+    source, as_of: where this was read, and the day that the source states.
+    """
+
+    window_hours: float
+    source: str
+    as_of: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Provider:
     """Who hosts models, how its API is spoken to, and what it does with the requests that it receives.
 
@@ -149,6 +162,7 @@ class Provider:
     regions: AWS regions from which the address is called: the environment's where it is one of them, else the first;
     empty where no AWS region matters.
     stated_models: slugs of the models that its addresses are stated to answer; None = all that are listed.
+    batches: how it takes work that may wait; None = not stated, and plans use no batch price of it.
     """
 
     key: str
@@ -176,6 +190,7 @@ class Provider:
     instead: str = ""
     regions: tuple[str, ...] = ()
     stated_models: tuple[str, ...] | None = None
+    batches: Batches | None = None
 
     @property
     def has_deployments(self) -> bool:
@@ -343,6 +358,15 @@ class ApiModel:
 def called_region(regions: Sequence[str], region: str) -> str:
     """Return the AWS region whose address an environment in `region` calls."""
     return region if not regions or region in regions else regions[0]
+
+
+BATCH = "@batch"
+"""What ends the key of a hosted model in a plan where its batches are used, and not the address of single requests."""
+
+
+def is_batch(key: str) -> bool:
+    """Say whether a key of a plan names the batches of a hosted model."""
+    return key.endswith(BATCH)
 
 
 def catalog_key(key: str) -> str:

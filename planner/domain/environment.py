@@ -1,7 +1,7 @@
 """What a team wants: the file `environments/NAME.yaml`, as a frozen value.
 
 The file holds human intent only; every decision stands in the lock. Keys that a later release plans with (elastic
-nodes, tiers, deadlines) are refused with ENV010 and a plain sentence, instead of being
+nodes, tiers) are refused with ENV010 and a plain sentence, instead of being
 ignored. The JSON Schema of this model is published in `docs/schemas/environment.schema.json`, with the docstrings of
 the classes below; `docs/environment.md` explains each key.
 """
@@ -274,7 +274,6 @@ PLANNED_LATER: dict[str, str] = {
     "compliance": "compliance sets are not planned yet; set `data:` and `residency:` on each route",
     "team": "engineering time is not planned yet; compare plans by their infrastructure cost",
     "routes.*.tiers": "routing by complexity is not planned yet; write one route a tier",
-    "routes.*.slo.deadline": "deferrable routes are not planned yet; give ttft_p95 and tpot_p95",
     "reserve.replica": "`reserve: {node: true}` covers the loss of a replica",
     "planning.scale_up_window": "rates are planned as the 95th percentile of 300 s windows",
 }

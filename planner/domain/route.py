@@ -9,8 +9,10 @@ from pydantic import BeforeValidator, Field
 from planner.domain.environment_part import Day, EnvironmentPart, Text
 from planner.domain.traffic import Traffic
 from planner.words.fields import left_out_at
-from planner.words.units import Count, DurationMs, Share
+from planner.words.units import MS_PER_DAY, MS_PER_HOUR, Count, DurationMs, Share
 
+SHORTEST_DEADLINE_MS, LONGEST_DEADLINE_MS = 2 * MS_PER_HOUR, 7 * MS_PER_DAY
+"""Deadlines that are planned, ms: one leaves an hour in which work may wait, and the other is a week."""
 Privacy = Literal["public", "internal", "restricted"]
 Tokens = Annotated[float, Field(gt=0, le=1e8)]
 """A length in tokens."""
@@ -55,7 +57,11 @@ def _ttft(value: Any) -> Any:
 
 
 class Slo(EnvironmentPart):
-    """What is promised at the 95th percentile of the route's own requests."""
+    """What is promised at the 95th percentile of the route's own requests, or the deadline of work that may wait.
+
+    deadline: time from the arrival of a request to its whole answer. It stands alone: such a route promises no times
+    within a request.
+    """
 
     ttft_p95: Annotated[
         InputDependent | None, BeforeValidator(_ttft, json_schema_input_type=DurationMs | InputDependent | None)
@@ -63,6 +69,7 @@ class Slo(EnvironmentPart):
     tpot_p95: DurationMs | None = None
     e2e_p95: DurationMs | None = None
     tokens_per_second: Annotated[float, Field(gt=0, le=10_000)] | None = None
+    deadline: DurationMs | None = left_out_at(None)
     availability: Share = 0.999
 
     @property
@@ -169,3 +176,8 @@ class Route(EnvironmentPart):
     def may_use_api(self) -> bool:
         """Whether its requests may go to an API. Restricted data has no API key, no API client and no network path."""
         return self.data != "restricted"
+
+    @property
+    def may_wait(self) -> bool:
+        """Whether its requests may wait until a deadline."""
+        return self.slo.deadline is not None

@@ -62,6 +62,8 @@ def _script_lines(script: Script) -> Iterator[str]:
         )
     for promise in script.routes:
         yield f"  route {promise.name} ({promise.privacy}): {share(promise.share)} of its planned traffic"
+    for name in script.left_out:
+        yield f"  {name} is not played: its clients send batches to a provider, past the gateway"
     if script.kill:
         yield f"  pool {script.kill} is killed {script.kill_ms / 1000:.0f} s into the traffic and stays dead"
 

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from planner.documents.lock import Lock
 from planner.documents.review import Check
+from planner.domain.apis import catalog_key
 from planner.faces.figures import available, count_words, duration, money, share
 from planner.faces.layout import above, below, figures, left_out, names, sentences
 from planner.faces.loads import loads_view
@@ -128,9 +129,13 @@ def _routes(plan: Plan) -> FoldingTable:
     for route in plan.routes:
         caps = [c for pool in plan.pools for c in pool.capacity if c.route == route.name]
         of_pools = (
-            _first_token(route, caps),
-            _against([c.tpot_p95_ms for c in caps], _target(route.slo.tpot_p95_ms)),
-            _against([c.e2e_p95_ms for c in caps if c.e2e_p95_ms is not None], _target(route.slo.e2e_p95_ms)),
+            _waits(route, len(latencies))
+            if route.deferred
+            else (
+                _first_token(route, caps),
+                _against([c.tpot_p95_ms for c in caps], _target(route.slo.tpot_p95_ms)),
+                _against([c.e2e_p95_ms for c in caps if c.e2e_p95_ms is not None], _target(route.slo.e2e_p95_ms)),
+            )
         )
         rows.append(
             (
@@ -155,12 +160,20 @@ def _routes(plan: Plan) -> FoldingTable:
     )
 
 
+def _waits(route: PlannedRoute, columns: int) -> tuple[str, ...]:
+    """Return the columns of latencies of a route that may wait: its deadline alone."""
+    assert route.deferred is not None
+    return (f"within {route.deferred.deadline_hours:g} h", *("may wait",) * (columns - 1))
+
+
 def _served_by(route: PlannedRoute, plan: Plan) -> str:
     pools = sorted({name for band in route.bands for name in band.weights})
     parts = [f"{_pool(plan, name).replicas.max} × {name}" for name in pools]
     if route.fallback:
         first = "then " if parts else ""
         parts += [f"{first}{route.fallback[0]}", *(f"then {api}" for api in route.fallback[1:])]
+    if route.deferred:
+        parts += [f"batches of {catalog_key(api)}" for api in route.deferred.batches]
     return "\n".join(parts)
 
 

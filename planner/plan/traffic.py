@@ -142,10 +142,33 @@ class TooLongRequests(PlanPart):
     cut_share: Figure
 
 
+class DeferredWork(PlanPart):
+    """Deferred work is the requests of a route that may wait, as shares of those of a month that are not refused.
+
+    deadline_hours: time from the arrival of a request to its whole answer, hours.
+    longest_wait_hours: whole hours that some request waits at most before a pool works on it.
+    pools_by_level: share that pools work on, by level; a level that is absent has none.
+    batches: share that clients send as batches, by hosted model; the gateway takes no part in these.
+    apis: share that the gateway sends to APIs as it comes, at the price of an answer at once.
+    """
+
+    deadline_hours: Figure
+    longest_wait_hours: int
+    pools_by_level: dict[str, Figure] = left_out_at({})
+    batches: dict[str, Figure] = left_out_at({})
+    apis: Figure = left_out_at(Decimal(0))
+
+    @property
+    def in_batches(self) -> Decimal:
+        """Return the share that clients send as batches."""
+        return sum(self.batches.values(), Decimal(0))
+
+
 class PlannedRoute(PlanPart):
     """A route's plan says where its requests go.
 
     load: how many requests it expects; None in a lock of a release that did not tell.
+    deferred: when its requests are worked on, where they may wait; None where they are answered at once.
     availability: the expected share of requests that is served; None in a lock of a release that did not compute it.
     residency: places where its data may be processed; any, when it is empty.
     model: the model of its pools; None when it has none.
@@ -178,10 +201,21 @@ class PlannedRoute(PlanPart):
     binding: str
     reasons: tuple[str, ...]
     load: PlannedLoad | None = left_out_at(None)
+    deferred: DeferredWork | None = left_out_at(None)
     triggers: Triggers
     api_max_input_tokens: dict[str, int] = left_out_at({})
     bytes_per_token: Figure
     bands: tuple[RouteBand, ...]
+
+    @property
+    def hosted(self) -> tuple[str, ...]:
+        """Return all hosted models that its requests may reach: those that the gateway asks, and those of batches."""
+        return (*self.fallback, *(self.deferred.batches if self.deferred else ()))
+
+    @property
+    def reaches_gateway(self) -> bool:
+        """Say whether the gateway serves any of it, and not batches that clients send all of it."""
+        return bool(self.fallback) or any(band.weights for band in self.bands)
 
 
 class FallbackApi(PlanPart):

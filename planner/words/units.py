@@ -14,7 +14,8 @@ from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 from planner.words.wrapping import clipped
 
-MS_PER_DAY = 86_400_000.0
+MS_PER_HOUR = 3_600_000.0
+MS_PER_DAY = 24 * MS_PER_HOUR
 HOURS_PER_MONTH = 730
 """Hours in a planning month (8760 / 12), as in AWS's own calculator."""
 HOURS_PER_WEEK = 168

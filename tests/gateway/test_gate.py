@@ -131,3 +131,40 @@ def test_new_replicas_serve_waiters_and_known_ones_keep_their_count() -> None:
         assert one.take({"a": 1}) is None
 
     run(test())
+
+
+def test_a_request_that_may_wait_leaves_places_to_others() -> None:
+    """Of ten places it may take nine; the tenth is for a request for which somebody waits."""
+    one = gate({"a": 10}, a=["u1"])
+    places = [one.take({"a": 1}, most_full=0.9) for _ in range(10)]
+    assert sum(place is not None for place in places) == 9
+    assert one.take({"a": 1}) is not None
+    assert one.take({"a": 1}) is None
+    small = gate({"a": 1}, a=["u1"])
+    assert small.take({"a": 1}, most_full=0.9) is not None  # a replica with one place still does the work
+
+
+def test_a_request_that_may_wait_comes_after_those_that_may_not() -> None:
+    async def test() -> None:
+        one = gate({"a": 2}, a=["u1"])
+        held = [one.take({"a": 1}) for _ in range(2)]
+        patient = asyncio.create_task(one.wait("work", {"a": 1}, 5, most_full=0.9))
+        await asyncio.sleep(0)
+        urgent = asyncio.create_task(one.wait("chat", {"a": 1}, 5))
+        await asyncio.sleep(0)
+        assert held[0] is not None
+        assert held[1] is not None
+        one.give_back(held[0])
+        await asyncio.sleep(0)
+        assert urgent.done()
+        assert not patient.done()
+        one.give_back(held[1])  # one of two places is taken, and the other is kept for others
+        await asyncio.sleep(0)
+        assert not patient.done()
+        place = urgent.result()
+        assert place is not None
+        one.give_back(place)
+        await asyncio.sleep(0)
+        assert patient.done()
+
+    run(test())

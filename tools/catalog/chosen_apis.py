@@ -27,6 +27,21 @@ RESIDENCY = {"bedrock": ["us"]}
 
 READ = "2026-11-29"
 """Day on which pages that state no day were read."""
+BATCHES: dict[str, dict[str, Any]] = {
+    "anthropic": {
+        "window_hours": 24,
+        "source": "platform.claude.com docs batch-processing: a batch ends within 24 hours, and what is not done then "
+        "expires",
+        "as_of": "2026-11",
+    },
+    "openai": {
+        "window_hours": 24,
+        "source": "help.openai.com/en/articles/9197833 Batch API FAQ: requests are processed within 24 hours, and "
+        "what a batch has not done by then is cancelled; batches have limits of their own",
+        "as_of": "2026-11",
+    },
+}
+"""Within which time a provider states that a batch is done. One that is absent is planned at its plain prices."""
 PROMPT_CACHING: dict[str, dict[str, Any]] = {
     "anthropic": {
         "kind": "explicit",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tools.catalog import selection as choose
 from tools.catalog.cards import CARDS, DATA_SHEET, FRACTIONS, SIBLINGS, Card
-from tools.catalog.chosen_apis import APIS, FEATURES, HIPAA, PROMPT_CACHING, PROVIDERS, RENAMES, RESIDENCY
+from tools.catalog.chosen_apis import APIS, BATCHES, FEATURES, HIPAA, PROMPT_CACHING, PROVIDERS, RENAMES, RESIDENCY
 from tools.catalog.chosen_models import MODELS, REASONING, SAME_SHAPE, tokens_of
 from tools.catalog.lifecycle_rows import lifecycles
 from tools.catalog.model_shapes import CODE, shape_of
@@ -225,6 +225,7 @@ def providers(raw: Path) -> Iterator[Fact]:
             "source": source + "; address: provider's API reference",
             "as_of": dated,
             **({"prompt_caching": PROMPT_CACHING[key]} if key in PROMPT_CACHING else {}),
+            **({"batches": BATCHES[key]} if key in BATCHES else {}),
         }
 
 

@@ -74,6 +74,9 @@ def with_availability(
     providers = {api.name: api.provider for api in apis}
 
     def planned(route: PlannedRoute) -> PlannedAvailability | None:
+        if route.deferred is not None and route.deferred.batches:
+            batches = sorted({name.partition("/")[0] for name in route.deferred.batches})
+            return PlannedAvailability(not_known=tuple(f"how often batches of {name} end in time" for name in batches))
         if route.name not in found:
             return None
         unknown = dict.fromkeys(providers[name] for name in route.fallback)
@@ -138,7 +141,12 @@ def _setting(
         zone_down=failures[ZONE].down if any(group.zones for group in groups) else 0.0,
         region_down=failures[REGION].down if any(group.zones for group in groups) else 0.0,
         accounts=accounts,
-        flows=tuple(flow for route in routes for flow in _flows(route, levels, pools, apis)),
+        flows=tuple(
+            flow
+            for route in routes
+            if route.deferred is None or not route.deferred.batches  # nobody says how often batches end in time
+            for flow in _flows(route, levels, pools, apis)
+        ),
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from planner.decision.answer.deferred_work import deferred_reasons
 from planner.decision.answer.solved import Solved
 from planner.decision.answer.too_long import too_long, too_long_words
 from planner.decision.candidates.demand import RouteDemand
@@ -21,10 +22,13 @@ def reasons(solved: Solved, route: RouteDemand) -> tuple[str, ...]:
     """Return the reasons of one route, as sentences."""
     sentences = [_week_reason(route)] if route.week.origin != "stated" else []
     sentences += _promise_reason(route.route.slo)
+    sentences += deferred_reasons(solved, route)
     apis = solved.apis_of(route.name)
     if not apis and route.route.data == "restricted":
         sentences.append(
-            "restricted data: no API may see it, so nodes of its own must carry it even after one of them is lost"
+            "restricted data: no API may see it, so that it has nodes of its own, two at least"
+            if route.route.may_wait
+            else "restricted data: no API may see it, so nodes of its own must carry it even after one of them is lost"
         )
     if not route.route.engine.is_free and not solved.pools_of(route.name):
         sentences.append("no pool serves it, so that the settings in `engine` apply to nothing")

@@ -10,11 +10,13 @@ import math
 from collections.abc import Mapping
 from decimal import Decimal
 
+from planner.decision.answer.deferred_work import deferred_work
 from planner.decision.answer.loads import planned_load
 from planner.decision.answer.reasons import reasons
 from planner.decision.answer.solved import Solved
 from planner.decision.answer.too_long import too_long
 from planner.decision.candidates.demand import RouteDemand
+from planner.performance.capacity import LatencyTarget
 from planner.plan.cost import Cost
 from planner.plan.traffic import PlannedRoute, PlannedSlo, RouteBand, Triggers
 from planner.words.numbers import dollars, figure
@@ -27,6 +29,9 @@ PATIENCE = 1.5
 promised, it is given up when a mean answer could no longer end in time."""
 DEADLINE_MS = 120_000
 """Time after which the gateway gives a request up, ms, whoever serves it; more where `PATIENCE` × E2E is more."""
+
+QUEUE_MS = 60_000
+"""Longest wait of a request that may wait at the gateway, ms; then its client asks again (`Retry-After`)."""
 
 
 def routes(solved: Solved, cost: Cost) -> tuple[PlannedRoute, ...]:
@@ -58,11 +63,14 @@ def _route(solved: Solved, route: RouteDemand, cost: Cost, shares: Mapping[tuple
         api_max_input_tokens={
             api.row.key: api.max_input_tokens[route.name] for api in apis if route.name in api.max_input_tokens
         },
-        triggers=Triggers(
+        triggers=_when_it_waits(solved, route)
+        if route.route.may_wait
+        else Triggers(
             spill_after_ms=math.ceil(first_token_ms * (PATIENCE if route.target.has_ttft else 1.0)),
             deadline_ms=max(DEADLINE_MS, math.ceil(PATIENCE * promised_ms)),
             queue_ms=0 if apis else math.ceil(first_token_ms),
         ),
+        deferred=deferred_work(solved, route),
         spill_share=solved.choice.api_share(route.name),
         too_long=too_long(solved, route),
         usd_per_month=dollars(usd),
@@ -78,9 +86,21 @@ def _route(solved: Solved, route: RouteDemand, cost: Cost, shares: Mapping[tuple
     )
 
 
+def _when_it_waits(solved: Solved, route: RouteDemand) -> Triggers:
+    """Return the triggers of a route that may wait: a request waits a minute at the gateway, and is then told to come
+    again. Its deadline is the client's; that of one try is what a full replica takes for an answer."""
+    answers = [
+        pool.replica.capacities[(route.name, index)].e2e_ms_p95 or 0.0
+        for pool in solved.pools_of(route.name)
+        for index in solved.bands_of(route.name, pool)
+    ]
+    deadline_ms = max(DEADLINE_MS + QUEUE_MS, math.ceil(PATIENCE * max(answers, default=0.0)) + QUEUE_MS)
+    return Triggers(spill_after_ms=deadline_ms - 1, deadline_ms=deadline_ms, queue_ms=QUEUE_MS)
+
+
 def _slo(route: RouteDemand) -> PlannedSlo:
     """Return the SLO in the words of the lock. What is not promised has no limit there, and not an infinite one."""
-    target = route.target
+    target = LatencyTarget() if route.route.may_wait else route.target
     return PlannedSlo(
         ttft_p95_base_ms=target.ttft_ms if target.has_ttft else None,
         ttft_p95_per_1k_input_ms=target.ttft_ms_per_1k_input if target.has_ttft else None,

@@ -47,7 +47,12 @@ MEANING: Mapping[OmissionKind, str] = {
 """What each kind of omission says of a candidate: the end of a sentence that begins with its name."""
 JUST_ABOVE = 1.01
 """Factor over a target up to which a time may read as the target itself; then it is said that it is above."""
-TENANCY_WORDS: Mapping[str, str] = {"": "", "solo": ", on nodes of its own", "private": ", for restricted data"}
+TENANCY_WORDS: Mapping[str, str] = {
+    "": "",
+    "solo": ", on nodes of its own",
+    "private": ", for restricted data",
+    "batch": ", kept full by work that may wait",
+}
 RATE_WORDS: Mapping[str, str] = {"tpm": "tokens", "rpm": "requests"}
 
 

@@ -16,8 +16,10 @@ from planner.decision.candidates.hosted_apis import HostedApi
 from planner.decision.candidates.platform import cluster_parts
 from planner.decision.candidates.self_hosted import SelfHosted
 from planner.decision.choice.choice import Choice
+from planner.decision.choice.deferred import Worked
 from planner.decision.choice.question import BandKey, apis_in_order
 from planner.decision.choice.sizing import Fleet, fleet
+from planner.domain.apis import is_batch
 from planner.domain.catalog import Catalog
 from planner.domain.environment import Environment
 from planner.domain.purchases import Commitment
@@ -33,6 +35,7 @@ class Solved:
     hostable: routes that some machine could serve, also one that fell on price.
     cidr: addresses of the network that is made; None where one is there already.
     places: where entries of lists stand in the environment's file, as `FILE:LINE` by their path.
+    weeks: when the work of each route is done that may wait.
     """
 
     environment: Environment
@@ -44,6 +47,7 @@ class Solved:
     hostable: frozenset[str]
     cidr: str | None
     places: Mapping[str, str] = field(default_factory=dict)
+    weeks: Mapping[str, Worked] = field(default_factory=dict)
 
     @property
     def region(self) -> str:
@@ -138,9 +142,30 @@ class Solved:
         return tuple(key[1] for key in self.choice.bands_of(pool.name) if key[0] == route)
 
     def apis_of(self, route: str) -> tuple[HostedApi, ...]:
-        """Return the APIs that a route may use, in the order in which the gateway asks them."""
+        """Return the APIs that a route may use, in the order in which the gateway asks them.
+
+        Batches are not among them, as clients send these. What may wait is sent to the others only where it is planned
+        so: it waits for its pools before it is paid for at the price of an answer at once.
+        """
         by_name = {api.row.key: api for api in self.apis}
-        return tuple(by_name[option.name] for option in apis_in_order([a.option for a in self.apis], route))
+        used = {name for (key, name) in self.choice.answer.spilled if key[0] == route}
+        waits = self.environment.routes[route].may_wait
+        return tuple(
+            by_name[option.name]
+            for option in apis_in_order([a.option for a in self.apis], route)
+            if not is_batch(option.name) and (option.name in used or not waits)
+        )
+
+    def batches_of(self, route: str) -> dict[str, float]:
+        """Return the share of a route's month that goes to the batches of each API, by its key, sorted."""
+        flows = [f for f in self.choice.question.flows if f.route == route]
+        month = sum(self.requests_to(f.key, (1.0,) * self.choice.levels) for f in flows)
+        found: dict[str, float] = {}
+        for f in flows:
+            for name, shares in self.choice.spills(f.key):
+                if is_batch(name) and month:
+                    found[name] = found.get(name, 0.0) + self.requests_to(f.key, shares) / month
+        return dict(sorted(found.items()))
 
     def spilled(self, route: str) -> dict[str, float]:
         """Return the share of all of a route's requests that goes to APIs, by name of the level."""
@@ -177,7 +202,7 @@ class Solved:
             return None
         sizes_gb = {pool.shape.checkpoint: pool.shape.checkpoint_gb for pool in self.pools}
         weights_gb = sum(sizes_gb.values())
-        variables = {api.host.api_key_variable for api in self.apis}
+        variables = {api.host.api_key_variable for api in self.apis if not is_batch(api.row.key)}
         return (
             cluster_parts(self.environment.platform, weights_gb, self.catalog.prices, variables) if self.pools else None
         )

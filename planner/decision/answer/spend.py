@@ -24,6 +24,8 @@ WORDS: dict[PricePart, str] = {
     "input": "input tokens",
     "cached-input": "cached input tokens",
     "output": "output tokens",
+    "batch-input": "input tokens in batches",
+    "batch-output": "output tokens in batches",
     "long-input": "input tokens of long prompts",
     "long-cached-input": "cached input tokens of long prompts",
     "long-output": "output tokens of long prompts",

@@ -16,7 +16,7 @@ from planner.decision.candidates.hosts import Host, Hosts
 from planner.decision.candidates.omissions import NoMachine, Omission
 from planner.decision.candidates.screening import DEAR, leaders
 from planner.decision.candidates.self_hosted import SelfHosted
-from planner.decision.candidates.shapes import Shape
+from planner.decision.candidates.shapes import OWN_NODES, Shape
 from planner.decision.choice.linear import INFINITY
 from planner.decision.choice.pairs import least_plan_usd
 from planner.decision.choice.question import BandKey, Question
@@ -99,7 +99,7 @@ def buyable(
 
 def least_usd(shape: Shape, machines: Hosts, question: Question) -> float:
     """Return the least that a plan costs in which a shape serves something, USD a month; infinity without a machine."""
-    exclusive = shape.tenancy != "shared"
+    exclusive = shape.tenancy in OWN_NODES
     prices = (
         (host.least_usd_per_hour(exclusive), host.existing, host.least_usd_per_existing_hour)
         for host in machines.of(shape)

@@ -24,7 +24,8 @@ class Candidate:
     instance_type: machine that carries it.
     api: hosted model, `PROVIDER/SLUG`; a provider alone where all that it hosts fell.
     max_num_seqs: batch cap, where the same replica could also run with another one.
-    tenancy: `solo` or `private` where its nodes hold nothing else, as `candidates.shapes` means them.
+    tenancy: `solo` or `private` where its nodes hold nothing else, `batch` where work that may wait fills it, as
+    `candidates.shapes` means them.
     kv_cache_dtype: form of its KV cache.
     drafter: word of what proposes its tokens, like `mtp1`.
     adapters: names of the LoRA adapters that it holds.

@@ -15,7 +15,7 @@ from functools import cached_property
 from planner.decision.candidates.reach import NO_CUTS, Cuts, bands_read, context_wanted, reach_of, room_counted
 from planner.decision.candidates.weeks import RouteWeek, week_of
 from planner.decision.choice.question import BandKey
-from planner.domain.demand import Level, hourly_rates, levels
+from planner.domain.demand import Level, hourly_rates, level_of_each_hour, levels
 from planner.domain.environment import Environment, Horizon
 from planner.domain.load import Load, load_of
 from planner.domain.model_facts import AS_STATED, TokenCounts
@@ -26,6 +26,7 @@ from planner.domain.workload import InputBand, Mix, Workload, joined, poisson_bu
 from planner.performance.capacity import LatencyTarget
 from planner.performance.capacity_search import CYCLE_MINUTES
 from planner.performance.lengths import Lengths, lengths_of
+from planner.words.units import MS_PER_HOUR
 
 LEVELS = 6
 """Number of load levels that a week is reduced to; each of them adds columns to the program."""
@@ -200,10 +201,18 @@ class Demand:
 
     routes: the routes, sorted by name.
     levels: the load levels, whose hours sum to a month.
+    hours: place of the level of each of the 168 hours.
+    worked: routes whose rates in the levels say when they are worked on; those of all others say when they come.
     """
 
     routes: tuple[RouteDemand, ...]
     levels: tuple[Level, ...]
+    hours: tuple[int, ...] = ()
+    worked: frozenset[str] = frozenset()
+
+    def route(self, name: str) -> RouteDemand:
+        """Return the demand of a route. Raises StopIteration where there is none of this name."""
+        return next(route for route in self.routes if route.name == name)
 
     @cached_property
     def shares(self) -> dict[BandKey, float]:
@@ -234,7 +243,9 @@ def demand(
     )
     weeks = {r.name: hourly_rates(r.load.mean * r.load.usage_factor, r.week.profile) for r in routes}
     burst = {r.name: r.workload.burst.p95_300s * r.load.capacity_factor / r.load.usage_factor for r in routes}
-    return Demand(routes, levels(weeks, LEVELS, burst))
+    reduced = levels(weeks, LEVELS, burst)
+    place = {level.name: index for index, level in enumerate(reduced)}
+    return Demand(routes, reduced, tuple(place[name] for name in level_of_each_hour(weeks, LEVELS)))
 
 
 @dataclass(frozen=True)
@@ -303,8 +314,13 @@ def _first_lengths(bands: Sequence[InputBand]) -> Iterator[Lengths]:
 
 
 def _target(slo: Slo) -> LatencyTarget:
-    """Return what an SLO promises; a part that it does not state has no limit."""
+    """Return what an SLO promises; a part that it does not state has no limit.
+
+    The last hour of a deadline is that of the answer itself: work that waits is begun an hour before.
+    """
     ttft = slo.ttft_p95
+    if slo.deadline is not None:
+        return LatencyTarget(e2e_ms=MS_PER_HOUR)
     return LatencyTarget(
         ttft_ms=math.inf if ttft is None else ttft.base,
         ttft_ms_per_1k_input=0.0 if ttft is None else ttft.per_1k_input,

@@ -16,6 +16,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
+from planner.decision.candidates.api_batches import batch_unknowns, batches_at, billed_tokens
 from planner.decision.candidates.candidate import Candidate
 from planner.decision.candidates.demand import RouteDemand
 from planner.decision.candidates.omissions import (
@@ -29,11 +30,11 @@ from planner.decision.candidates.omissions import (
     RestrictedData,
     TooLittleContext,
 )
-from planner.decision.candidates.price_parts import Recognised, recognised_prefix, tokens_by_price_part
+from planner.decision.candidates.price_parts import Recognised, recognised_prefix
 from planner.decision.candidates.terms import ServedAt, doubts, served_at, served_outside, unmet
 from planner.decision.choice.question import ApiOption, BandKey
 from planner.decision.inputs import Exemption
-from planner.domain.apis import ApiModel, PricePart, Provider
+from planner.domain.apis import ApiModel, PricePart, Provider, is_batch
 from planner.domain.catalog import Catalog
 from planner.domain.environment import ApiAccounts, ModelFacts
 from planner.domain.gaps import Gap
@@ -71,7 +72,7 @@ class HostedApi:
     def tokens_by_part(self, route: RouteDemand, band: int) -> dict[PricePart, float]:
         """Return the mean tokens of a request of a band, as stated by its route, by the part that is billed."""
         cached = self.recognised.get(route.name, Recognised()).tokens
-        return tokens_by_price_part(self.row, self.counts.mix(route.bands[band].mix), cached)
+        return billed_tokens(self.row, self.counts.mix(route.bands[band].mix), cached)
 
     def serves(self, route: str) -> bool:
         """Say whether a route may use it."""
@@ -111,6 +112,7 @@ def hosted_apis(
                 omissions.append(Omission(Candidate(api=row.key), fell, route.name))
                 continue
             gaps |= set(doubts(route, at))
+            at = batches_at(at, counted, catalog) or at
             served[at.row.key] = at
             users.setdefault(at.row.key, []).append(route)
     apis = []
@@ -124,7 +126,8 @@ def hosted_apis(
         if api.option.bands:
             apis.append(api)
             at = served[key]
-            gaps |= {*_unknowns(at.listed, catalog, accounts), *_unknown_end(at.listed, start)}
+            unknowns = batch_unknowns if is_batch(key) else _unknowns
+            gaps |= {*unknowns(at.listed, catalog, accounts), *_unknown_end(at.listed, start)}
     return tuple(apis), tuple(omissions), tuple(sorted(gaps))
 
 
@@ -188,14 +191,14 @@ def _hosted_api(
         for route in users
         for index, band in enumerate(route.bands[: route.counted(counts).reads(row.context_tokens or 0)])
     }
-    billed = {key: tokens_by_price_part(row, mix, recognised[key[0]].tokens) for key, mix in bands.items()}
+    billed = {key: billed_tokens(row, mix, recognised[key[0]].tokens) for key, mix in bands.items()}
     prices = _prices(served, sorted({part for parts in billed.values() for part in parts}), catalog)
     unpriced = {
         key: served.price_key(min(parts.keys() - prices.keys()))
         for key, parts in billed.items()
         if not parts.keys() <= prices.keys()
     }
-    if "cached-input" in known:
+    if "cached-input" in known and not is_batch(row.key):
         prices["cached-input"] = known["cached-input"]
     cost: dict[BandKey, float] = {}
     tokens: dict[BandKey, float] = {}
@@ -206,6 +209,8 @@ def _hosted_api(
         tokens[key] = mix.mean_input + mix.mean_output
     limits = accounts.providers[row.provider].limits
     option = ApiOption(row.key, row.provider, cost, tokens, limits.tpm, limits.rpm)
+    if is_batch(row.key):  # batches have an account of their own, whose limits are none of tokens a minute
+        option = replace(option, provider=row.key, tokens_per_minute=None, requests_per_minute=None)
     most = {
         route.name: math.floor(row.long_context_above / counts.ratio)
         for route in users
@@ -223,7 +228,7 @@ def _lacks_a_price(
     Bands that the model does not read whole count too, because the gateway may send it their shorter prompts.
     """
     mixes = [counts.mix(band.mix) for band in route.bands]
-    parts = {part for mix in mixes for part in tokens_by_price_part(served.row, mix, cached_tokens)}
+    parts = {part for mix in mixes for part in billed_tokens(served.row, mix, cached_tokens)}
     return _prices(served, parts, catalog).keys() != parts
 
 

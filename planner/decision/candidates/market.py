@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from planner.decision.candidates.buyable import buyable, candidate
 from planner.decision.candidates.candidate import Candidate
+from planner.decision.candidates.deferrals import deferrals, with_pace
 from planner.decision.candidates.demand import Demand, RouteDemand, demand
 from planner.decision.candidates.existing import existing_counts, existing_usd, paid_machines, with_existing
 from planner.decision.candidates.hardware_rules import machine_rules
@@ -36,7 +37,7 @@ from planner.decision.candidates.self_hosted import SelfHosted, self_hosted_clas
 from planner.decision.candidates.shapes import Shape, Tenancy, shapes
 from planner.decision.choice.question import BandKey, Flow, Question, ReplicaClass
 from planner.decision.inputs import Inputs
-from planner.domain.apis import catalog_key
+from planner.domain.apis import catalog_key, is_batch
 from planner.domain.catalog import AcceptedEntry, Catalog
 from planner.domain.environment import Environment
 from planner.domain.gaps import Gap
@@ -147,7 +148,7 @@ def survey(
     asked = demand(environment, inputs.traces, places, spread, remembered.lengths)
     apis, api_omissions, api_gaps = hosted_market(inputs, asked)
     cluster, disk_usd_per_hour, storage_usd_per_gb = _needed_prices(
-        environment, catalog, {api.host.api_key_variable for api in apis}
+        environment, catalog, {api.host.api_key_variable for api in apis if not is_batch(api.row.key)}
     )
     taken = {key for api in apis for key in api.option.usd_per_request}
     reserve = environment.reserve.node or environment.reserve.zone
@@ -250,25 +251,31 @@ def hosted_market(inputs: Inputs, asked: Demand) -> tuple[tuple[HostedApi, ...],
 def ask(environment: Environment, market: Market) -> Question:
     """Return the question of the program. Everything in it has a fixed order."""
     spillable = {key for api in market.apis for key in api.option.usd_per_request}
+    waiting = deferrals(market.demand)
     flows = tuple(
-        Flow(
-            route=route.name,
-            band=index,
-            mean=tuple(level.rates[route.name] * band.share for level in market.demand.levels),
-            planned=tuple(level.planned[route.name] * band.share for level in market.demand.levels),
-            may_spill=(route.name, index) in spillable,
-            may_turn_away=route.may_turn_away(index),
-            elsewhere=route.route.too_long.rule == "elsewhere",
+        with_pace(
+            Flow(
+                route=route.name,
+                band=index,
+                mean=tuple(level.rates[route.name] * band.share for level in market.demand.levels),
+                planned=tuple(level.planned[route.name] * band.share for level in market.demand.levels),
+                may_spill=(route.name, index) in spillable,
+                may_turn_away=route.may_turn_away(index),
+                elsewhere=route.route.too_long.rule == "elsewhere",
+            ),
+            route,
+            waiting.get(route.name),
         )
         for route in market.demand.routes
         for index, band in enumerate(route.bands)
     )
+    helped = spillable | {f.key for f in flows if market.demand.route(f.route).route.may_wait}
     budget = environment.budget.monthly if environment.budget else None
     api_budget = environment.api.monthly_budget
     return Question(
         level_hours=tuple(float(level.hours) for level in market.demand.levels),
         flows=flows,
-        classes=tuple(_with_helped_spot(c.replica_class, spillable) for c in market.classes),
+        classes=tuple(_with_helped_spot(c.replica_class, helped) for c in market.classes),
         apis=tuple(api.option for api in market.apis),
         platform_usd=float(sum(line.usd_per_month for line in market.cluster)),
         quotas={family: float(quota) for family, quota in environment.quotas.items()},
@@ -278,12 +285,17 @@ def ask(environment: Environment, market: Market) -> Question:
         survives_a_zone=environment.reserve.zone,
         existing_usd=market.existing_usd,
         spot_share=environment.purchase.spot_share,
+        deferrals=waiting,
+        hours=market.demand.hours if waiting else (),
     )
 
 
-def _with_helped_spot(k: ReplicaClass, spillable: Collection[BandKey]) -> ReplicaClass:
-    """Return a class without spot nodes where it serves a band that no API helps when AWS takes them back."""
-    is_helped = k.usd_per_spot_hour is None or k.capacity.keys() <= set(spillable)
+def _with_helped_spot(k: ReplicaClass, helped: Collection[BandKey]) -> ReplicaClass:
+    """Return a class without spot nodes where it serves a band that no API helps when AWS takes them back.
+
+    helped: bands that an API helps, and those that may wait for other nodes.
+    """
+    is_helped = k.usd_per_spot_hour is None or k.capacity.keys() <= set(helped)
     return k if is_helped else replace(k, usd_per_spot_hour=None)
 
 
@@ -338,7 +350,7 @@ def _tenancy(route: RouteDemand, has_api: bool, reserve: bool) -> Tenancy:
     """Return which nodes a route may use. Without a reserve for the loss of a node, none need be its own."""
     if not route.route.may_use_api:
         return "private"
-    return "shared" if has_api or not reserve else "solo"
+    return "shared" if has_api or not reserve or route.route.may_wait else "solo"
 
 
 def _offers(c: SelfHosted) -> Iterator[Offer]:

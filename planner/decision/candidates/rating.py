@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from planner.decision.candidates.omissions import MissesSlo, Omission
-from planner.decision.candidates.replicas import Replica, question_of
+from planner.decision.candidates.replicas import Replica, question_of, room
 from planner.decision.candidates.ruler import Ruler
 from planner.decision.candidates.self_hosted import SelfHosted
 from planner.decision.choice.question import BandKey
@@ -70,7 +70,7 @@ class Rating:
             question = question_of(replica, key, self._ruler)
             answer = highest_rate(question, traffic_of(replica, key), self._kept)
             if isinstance(answer, Capacity):
-                answer = self._ruler.as_measured(question, answer)
+                answer = _in_its_room(self._ruler.as_measured(question, answer), replica, key)
             answers[key] = answer
         return answers
 
@@ -104,11 +104,21 @@ class Rating:
         return _with_rates(simulated, {key: answer.requests_per_second for key, answer in served.items()}), lost
 
 
+def _in_its_room(answer: Capacity, replica: Replica, key: BandKey) -> Capacity:
+    """Return the capacity of the part of a replica that a route may fill."""
+    share = room(replica.shape, replica.shape.route(key[0]))
+    if share == 1.0:
+        return answer
+    rate = six_digits(answer.requests_per_second * share)
+    return replace(answer, requests_per_second=rate, low=rate, high=rate)
+
+
 def traffic_of(replica: Replica, key: BandKey) -> ReplicaTraffic:
     """Return the requests of one band as they come to a replica."""
     route = replica.shape.route(key[0])
     mix = route.mix_for(key[1], replica.shape.max_model_len)
-    return ReplicaTraffic(mix.input_tokens, mix.output_tokens, mix.weights, route.minutes)
+    minutes = (1.0,) if route.route.may_wait else route.minutes
+    return ReplicaTraffic(mix.input_tokens, mix.output_tokens, mix.weights, minutes)
 
 
 def _with_rates(candidate: SelfHosted, rates: Mapping[BandKey, float]) -> SelfHosted:

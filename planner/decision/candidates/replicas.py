@@ -37,6 +37,10 @@ BATCHED_TOKENS = (1024, 2048, 4096, 8192, 16384)
 GAIN = 1.02
 """Factor by which another value must raise the rate before it takes the place of vLLM's default."""
 
+ROOM_BESIDE_OTHERS = 0.9
+"""Share of a replica's places that requests which may wait find free beside others. The gateway keeps the rest for
+requests for which somebody waits, so that these find a place at once."""
+
 Omissions = dict[Shape, list[Omission]]
 
 
@@ -149,9 +153,22 @@ def _screened(shapes: Sequence[Shape], ruler: Ruler) -> dict[Shape, tuple[list[R
 
 
 def _in_bursts(shape: Shape, calm: Mapping[BandKey, float]) -> dict[BandKey, float]:
-    """Return the same rates for the arrivals of the routes: every second is screened as in the highest minute."""
-    burst = {route.name: max(1.0, route.burst_ratio) for route in shape.routes}
+    """Return the same rates for the arrivals of the routes: every second is screened as in the highest minute.
+
+    What may wait has no bursts: it comes to a replica as the gateway lets it in.
+    """
+    burst = {
+        route.name: (1.0 if route.route.may_wait else max(1.0, route.burst_ratio)) / room(shape, route)
+        for route in shape.routes
+    }
     return {key: six_digits(rate / burst[key[0]]) for key, rate in calm.items()}
+
+
+def room(shape: Shape, route: RouteDemand) -> float:
+    """Return the share of a replica that a route may fill: what may wait leaves some to those who do not."""
+    if route.route.may_wait and any(not each.route.may_wait for each in shape.routes):
+        return ROOM_BESIDE_OTHERS
+    return 1.0
 
 
 def _with_caps(shapes: Sequence[Shape], ruler: Ruler, omissions: Omissions) -> list[Replica]:

@@ -22,12 +22,14 @@ from planner.decision.inputs import Inputs
 from planner.domain.offerings import InstanceType
 from planner.performance.adapters import SLOWER
 from planner.performance.calibration import Calibration, Evidence, evidence, weights_class
-from planner.performance.capacity import Capacity, CapacityQuestion
+from planner.performance.capacity import Capacity, CapacityQuestion, LatencyTarget
 from planner.performance.coefficients import Coefficients
+from planner.performance.lengths import Lengths
 from planner.performance.memory import MemoryFit
 from planner.performance.prefix import cached_prompts
 from planner.performance.speculation import clock_of, first_token_factor
 from planner.performance.step_time import StepClock
+from planner.performance.throughput import steady_target
 from planner.plan.fleet import tokens_of_step
 from planner.words.numbers import six_digits
 
@@ -136,12 +138,41 @@ class Ruler:
             clock=clock,
             memory=memory,
             lengths=lengths,
-            target=route.target.nearer(basis.first_token * alone * six_digits(of_engine)),
+            target=self._target(shape, clock, memory, route, lengths, cap, batched_tokens).nearer(
+                basis.first_token * alone * six_digits(of_engine)
+            ),
             max_num_seqs=cap,
             max_num_batched_tokens=batched_tokens,
             reuse=cached_prompts(memory, clock, lengths, cap, route.repeated, route.spread),
             first_token_overhead_ms=basis.coefficients.first_token_overhead_ms,
             provenance=basis.provenance,
+        )
+
+    def _target(
+        self,
+        shape: Shape,
+        clock: StepClock,
+        memory: MemoryFit,
+        route: RouteDemand,
+        lengths: Lengths,
+        cap: int,
+        batched_tokens: int,
+    ) -> LatencyTarget:
+        """Return what the requests of a route must keep on a replica of a shape.
+
+        Work that may wait fills the replica where it is alone. Beside requests for which somebody waits it must be as
+        quick as the quickest of them, or it would slow them down: a replica answers all alike.
+        """
+        if not route.route.may_wait:
+            return route.target
+        others = [each.target for each in shape.routes if not each.route.may_wait]
+        if not others:
+            return steady_target(route.target, clock, memory, lengths, cap, batched_tokens)
+        return LatencyTarget(
+            ttft_ms=min(each.ttft_ms for each in others),
+            ttft_ms_per_1k_input=min(each.ttft_ms_per_1k_input for each in others),
+            tpot_ms=min(each.tpot_ms for each in others),
+            e2e_ms=min(each.e2e_ms for each in others),
         )
 
     def as_measured(self, question: CapacityQuestion, answer: Capacity) -> Capacity:

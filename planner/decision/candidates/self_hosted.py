@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from planner.decision.candidates.candidate import LORA, Candidate, cache_word
 from planner.decision.candidates.hosts import Host, Hosts
 from planner.decision.candidates.replicas import CAPS, Replica
-from planner.decision.candidates.shapes import Shape, held_words
+from planner.decision.candidates.shapes import OWN_NODES, Shape, held_words
 from planner.decision.choice.question import ReplicaClass
 from planner.domain.offerings import Offering
 from planner.domain.prices import Price
@@ -117,7 +117,7 @@ def _replica_class(replica: Replica, host: Host, storage_usd_per_gb: float) -> R
         vcpus_per_node=instance.vcpu,
         quota_family=instance.quota,
         usd_per_node_hour=host.usd_per_hour,
-        exclusive=shape.tenancy != "shared",
+        exclusive=shape.tenancy in OWN_NODES,
         capacity=replica.rates,
         weights=shape.checkpoint,
         weights_usd_per_month=shape.checkpoint_gb * storage_usd_per_gb,
@@ -128,7 +128,7 @@ def _replica_class(replica: Replica, host: Host, storage_usd_per_gb: float) -> R
         usd_per_existing_node_hour=host.usd_per_existing_hour,
         may_buy=host.offering.price is not None,
         gpu=shape.gpu.key,
-        usd_per_spot_hour=host.usd_per_spot_hour if shape.tenancy == "shared" else None,
+        usd_per_spot_hour=host.usd_per_spot_hour if shape.tenancy not in OWN_NODES else None,
         zones=host.zones,
         commitments=host.commitments,
     )

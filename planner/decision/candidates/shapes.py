@@ -48,9 +48,12 @@ from planner.performance.memory import MemoryFit, NoFit, memory_fit, weights_byt
 from planner.performance.parallelism import Parallelism, offered
 from planner.performance.precision import KV_FORMATS, KvFormat, unplanned_cache, unsupported_weights
 
-Tenancy = Literal["shared", "solo", "private"]
+Tenancy = Literal["shared", "solo", "private", "batch"]
 """Tenancy says which routes may use a pool and its nodes. `shared`: routes whose reserve is an API, or that need none.
-`solo`: routes without an API, which need one. `private`: routes with restricted data, which mix with no others."""
+`solo`: routes without an API, which need one. `private`: routes with restricted data, which mix with no others.
+`batch`: routes that may wait, whose pool is kept full, on nodes that are shared."""
+OWN_NODES: frozenset[Tenancy] = frozenset({"solo", "private"})
+"""Tenancies whose nodes hold nothing else, so that one of two is left when the other is lost."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -273,11 +276,13 @@ def _accepted_shapes(
             for cache, drafter in product(route.route.quality.kv_cache_dtype, drafters_of(route.route, model)):
                 held = held_words(route.route.engine)
                 word = drafter.word if drafter else ""
-                key = (model.key, quantization.name, tenancy[route.name], held, cache, word, bool(adapters))
-                users = accepted.setdefault(key, _Users(model, quantization, drafter))
-                users.routes[route.name] = route.counted(token_counts(model.key, facts, catalog))
-                if adapters:
-                    users.accepted[route.name] = adapters
+                for kind in _kinds(route, tenancy[route.name]):
+                    key = (model.key, quantization.name, kind, held, cache, word, bool(adapters))
+                    users = accepted.setdefault(key, _Users(model, quantization, drafter))
+                    users.routes[route.name] = route.counted(token_counts(model.key, facts, catalog))
+                    if adapters:
+                        users.accepted[route.name] = adapters
+    accepted = {key: users for key, users in accepted.items() if not _stands_twice(key, accepted)}
     listed = tuple(gpus)
     for (_, _, kind, _, cache, _, is_adapted), users in sorted(accepted.items(), key=lambda item: item[0]):
         if is_adapted and not any(each[0] for each in users.accepted.values()):
@@ -292,6 +297,24 @@ def _accepted_shapes(
 _Kind = tuple[str, str, Tenancy, tuple[str, ...], KvCacheDtype, str, bool]
 """(model, precision, tenancy, held settings in words, form of the KV cache, word of the drafter, whether replicas hold
 adapters): routes of one kind share a shape."""
+
+
+def _kinds(route: RouteDemand, tenancy: Tenancy) -> tuple[Tenancy, ...]:
+    """Return the tenancies of a route.
+
+    One that may wait needs no reserve, so that it may also stand beside routes which have one on nodes of their own.
+    And it may have pools without others, which are kept full.
+    """
+    return (tenancy, "solo", "batch") if route.route.may_wait and tenancy == "shared" else (tenancy,)
+
+
+def _stands_twice(key: _Kind, accepted: Mapping[_Kind, _Users]) -> bool:
+    """Say whether a kind of pool would serve nothing but what may wait, as another one does."""
+    model, precision, tenancy, held, cache, word, is_adapted = key
+    if tenancy == "solo":
+        return all(route.route.may_wait for route in accepted[key].routes.values())
+    shared = accepted.get((model, precision, "shared", held, cache, word, is_adapted)) if tenancy == "batch" else None
+    return shared is not None and shared.routes.keys() == accepted[key].routes.keys()
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
 Nothing is bought here. Replicas keep their number, bands keep their class, and the APIs take what does not fit, as far
 as they may; a band that is refused for its length stays refused. All bands of a pool are admitted alike. Quotas and
 budgets do not bind, because the machines are there and a bill does not stop at its budget; the rate limits of API
-accounts do. Requests without a place are counted.
+accounts do. Requests without a place are counted. What may wait keeps the hours
+of the plan, and is let in apart: a pool leaves it out before it sends away what may not wait.
 
 Columns, with the indices and given numbers of `program`:
 
@@ -65,7 +66,8 @@ def dispatch(choice: Choice, question: Question) -> Dispatch:
     spill = [(f, a) for f, a in api_pairs(question) if not choice.refuses(f.key)]
     most = max((a.usd_per_request[f.key] for f, a in spill), default=0.0) or 1.0
     levels = range(len(question.level_hours))
-    for name in sorted(classes):
+    apart = {f.key: f for f in question.flows if f.waits and f.key in user}
+    for name in (*sorted(classes), *(_alone(f) for f in apart.values())):
         for t in levels:
             linear.continuous(_admitted(name, t), 0.0, 1.0)
     for f in question.flows:
@@ -77,12 +79,15 @@ def dispatch(choice: Choice, question: Question) -> Dispatch:
             linear.continuous(_unplaced(f, t), requests * most * DEARER_THAN_ANY_API, 1.0)
             terms = [(s(f, a, t), 1.0) for g, a in spill if g is f] + [(_unplaced(f, t), 1.0)]
             if f.key in user:
-                terms.append((_admitted(user[f.key].name, t), 1.0))
+                terms.append((_admitted(_alone(f) if f.waits else user[f.key].name, t), 1.0))
             linear.equal(f"serve[{f.route},{f.band},{t}]", terms, 1.0)
     for name, k in sorted(classes.items()):
         for t in levels:
-            busy = sum(f.planned[t] / k.capacity[f.key] for f in question.flows if user.get(f.key) is k)
-            linear.at_most(f"capacity[{name},{t}]", [(_admitted(name, t), busy)], float(choice.answer.replicas[name]))
+            mine = [f for f in question.flows if user.get(f.key) is k]
+            busy = sum(f.planned[t] / k.capacity[f.key] for f in mine if not f.waits)
+            own = [(_admitted(_alone(f), t), f.planned[t] / k.capacity[f.key]) for f in mine if f.waits]
+            terms = [(_admitted(name, t), busy), *own]
+            linear.at_most(f"capacity[{name},{t}]", terms, float(choice.answer.replicas[name]))
     _account_limits(linear, question, spill)
     value = best_shares(linear)
     usd = sum(
@@ -106,6 +111,11 @@ def _account_limits(linear: Linear, question: Question, spill: list[tuple[Flow, 
                     (s(f, a, t), 60.0 * f.planned[t] * count) for (f, a), count in zip(account, tokens, strict=True)
                 ]
                 linear.at_most(f"{unit}[{provider},{t}]", terms, float(limit or 0.0))
+
+
+def _alone(f: Flow) -> str:
+    """Return the name under which a band that may wait is admitted, apart from those that may not."""
+    return f"{f.route},{f.band}"
 
 
 def _admitted(name: str, t: int) -> str:

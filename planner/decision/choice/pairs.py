@@ -75,3 +75,13 @@ def least_plan_usd(
     nodes = 2 if exclusive and question.survives_a_node else 1
     bought = max(0, nodes - existing) * usd_per_hour + min(nodes, existing) * usd_per_existing_hour
     return bought * HOURS_PER_MONTH + question.platform_usd + question.existing_usd
+
+
+def prompt(question: Question) -> tuple[Flow, ...]:
+    """Return the bands whose requests are answered as they come: somebody waits for them."""
+    return tuple(f for f in question.flows if not f.waits)
+
+
+def deferred(question: Question) -> tuple[Flow, ...]:
+    """Return the bands whose requests may wait, and whose hours are open."""
+    return tuple(f for f in question.flows if f.route in question.deferrals)

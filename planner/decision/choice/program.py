@@ -19,6 +19,8 @@ Columns:
     p[g]        most spot nodes of a group in one zone        d[g]        most nodes of a group in one zone
     h[i]        nodes of type i on machines of one's own      e[i]        nodes of type i on capacity blocks
 
+What may wait has rows of its own (`deferred`).
+
 Pools have a fixed size, so that y and n carry no level. A band uses one class (v), because the gateway's weights are
 static. All bands of a pool are admitted alike (f), because its gate counts requests and not routes. A route uses one
 model (u). Tensor-parallel sizes are powers of two that divide the node's GPUs, so that counting GPUs is enough to know
@@ -46,6 +48,7 @@ from planner.decision.choice.columns import (
     x,
     y,
 )
+from planner.decision.choice.deferred import alike, deferred_columns, most_pace, worked_off
 from planner.decision.choice.limits import ExistingNodes, ServedRoute
 from planner.decision.choice.linear import INFINITY, TIE_BREAK_USD, Linear
 from planner.decision.choice.pairs import (
@@ -90,6 +93,8 @@ def formulate(question: Question) -> Linear:
         quota,
         api_limits,
         budgets,
+        worked_off,
+        alike,
     ):
         family(program, question)
     return program
@@ -100,7 +105,7 @@ def _columns(program: Linear, question: Question) -> None:
     for f, k in local_pairs(question):
         program.binary(v(f, k), TIE_BREAK_USD)
         for t in levels:
-            program.continuous(x(f, k, t), 0.0, 1.0)
+            program.continuous(x(f, k, t), 0.0, most_pace(question, f))
     for f, a in api_pairs(question):
         for t, hours in enumerate(question.level_hours):
             requests = f.mean[t] * hours * SECONDS_PER_HOUR
@@ -140,6 +145,7 @@ def _columns(program: Linear, question: Question) -> None:
     for name, usd in sorted({c(k): k.weights_usd_per_month for k in question.classes}.items()):
         program.binary(name, usd)
     program.binary("z", question.platform_usd)
+    deferred_columns(program, question)
 
 
 def _serve(program: Linear, question: Question) -> None:
@@ -149,7 +155,7 @@ def _serve(program: Linear, question: Question) -> None:
     """
     local, spill = list(local_pairs(question)), list(api_pairs(question))
     too_long = {f.key for f in turned_away(question)}
-    for f in question.flows:
+    for f in (each for each in question.flows if each.route not in question.deferrals):
         for t in range(len(question.level_hours)):
             terms = [(x(f, k, t), 1.0) for g, k in local if g is f] + [(s(f, a, t), 1.0) for g, a in spill if g is f]
             terms += [(away(f, t), 1.0)] if f.key in too_long else []
@@ -162,6 +168,8 @@ def _turned_away(program: Linear, question: Question) -> None:
     l[r,i,t] + Σ_{k reads i} x[r,j,k,t] + Σ_{a reads i} s[r,j,a,t] ≤ 1                     j < i
     """
     for f in turned_away(question):
+        if f.route in question.deferrals:
+            continue
         shorter = [g for g in question.flows if g.route == f.route and g.band < f.band]
         classes = [k for k in question.classes if f.key in k.reads]
         apis = [a for a in question.apis if f.may_spill and f.key in a.usd_per_request]
@@ -183,7 +191,7 @@ def _turned_away_whole(program: Linear, question: Question) -> None:
     whole of it is turned away by `_serve`, or to one that admits what it can at each level.
     """
     for f in refusable(question):
-        for t in range(len(question.level_hours)):
+        for t in range(len(question.level_hours)) if f.route not in question.deferrals else ():
             program.equal(f"whole[{f.route},{f.band},{t}]", [(away(f, t), 1.0), (refused(f), -1.0)], 0.0)
 
 
@@ -197,9 +205,10 @@ def _band_uses_class(program: Linear, question: Question) -> None:
     """
     partly = {f.key for f, _ in api_pairs(question)} | {f.key for f in turned_away(question)}
     for f, k in local_pairs(question):
-        limit = program.at_most if f.key in partly else program.equal
+        limit = program.at_most if f.key in partly or f.waits else program.equal
         for t in range(len(question.level_hours)):
-            limit(f"uses[{f.route},{f.band},{k.name},{t}]", [(x(f, k, t), 1.0), (v(f, k), -1.0)], 0.0)
+            terms = [(x(f, k, t), 1.0), (v(f, k), -most_pace(question, f))]
+            limit(f"uses[{f.route},{f.band},{k.name},{t}]", terms, 0.0)
         program.at_most(f"used[{f.route},{f.band},{k.name}]", [(v(f, k), 1.0), (f"w[{k.name}]", -1.0)], 0.0)
 
 
@@ -209,7 +218,7 @@ def _admitted_alike(program: Linear, question: Question) -> None:
     f[k,t] − (1 − v[r,i,k]) ≤ x[r,i,k,t] ≤ f[k,t]
     """
     for f, k in local_pairs(question):
-        for t in range(len(question.level_hours)):
+        for t in range(len(question.level_hours)) if not f.waits else ():
             name, admitted = f"[{f.route},{f.band},{k.name},{t}]", f"f[{k.name},{t}]"
             program.at_most(f"admits{name}", [(x(f, k, t), 1.0), (admitted, -1.0)], 0.0)
             program.at_most(f"alike{name}", [(admitted, 1.0), (v(f, k), 1.0), (x(f, k, t), -1.0)], 1.0)
@@ -244,23 +253,29 @@ def _one_model_a_route(program: Linear, question: Question) -> None:
 def _capacity(program: Linear, question: Question) -> None:
     """The replicas of a class carry its planned load, and those of an exclusive class do so after losing a node.
 
-        Σ_{r,i} λ̄[r,i,t]·x[r,i,k,t] / μ[k,r,i] ≤ y[k] − lost[k]·w[k]
-        Σ_{r,i} λ̄[r,i,t]·x[r,i,k,t] / μ[k,r,i] ≤ y[k] − lost[k]·d[g]       and after losing a zone
+        Σ_{r,i} λ̄[r,i,t]·x[r,i,k,t] / μ[k,r,i] ≤ y[k]
+        Σ_{r,i} λ̄[r,i,t]·x[r,i,k,t] / μ[k,r,i] ≤ y[k] − lost[k]·w[k]       of what may not wait
+        Σ_{r,i} λ̄[r,i,t]·x[r,i,k,t] / μ[k,r,i] ≤ y[k] − lost[k]·d[g]       of it, and after losing a zone
 
     lost[k] is the number of replicas on one node if class k is exclusive and the plan must stand the loss of a node. It
-    is 0 otherwise: an API is then the reserve, within its limits (`team_limits.api_limits`).
+    is 0 otherwise: an API is then the reserve, within its limits (`team_limits.api_limits`). What may wait waits for
+    the node that replaces a lost one. The first row follows from the second where nothing may wait.
     """
     for k in question.classes:
+        mine = [f for f in question.flows if f.key in k.capacity]
+        at_once = [f for f in mine if not f.waits]
         lost = k.replicas_per_node if k.exclusive and question.survives_a_node else 0
-        if k.exclusive and question.survives_a_zone:
-            in_zone = [(nodes_of_zone(k.node_group), float(k.replicas_per_node))]
-            for t in range(len(question.level_hours)):
-                load = [(x(f, k, t), f.planned[t] / k.capacity[f.key]) for f in question.flows if f.key in k.capacity]
-                program.at_most(f"zone[{k.name},{t}]", [*load, (y(k), -1.0), *in_zone], 0.0)
         for t in range(len(question.level_hours)):
-            load = [(x(f, k, t), f.planned[t] / k.capacity[f.key]) for f in question.flows if f.key in k.capacity]
-            terms = [*load, (y(k), -1.0), (f"w[{k.name}]", float(lost))]
-            program.at_most(f"capacity[{k.name},{t}]", terms, 0.0)
+            load = [(x(f, k, t), f.at_pools(t) / k.capacity[f.key]) for f in mine]
+            firm = [(x(f, k, t), f.at_pools(t) / k.capacity[f.key]) for f in at_once]
+            if k.exclusive and question.survives_a_zone:
+                in_zone = (nodes_of_zone(k.node_group), float(k.replicas_per_node))
+                program.at_most(f"zone[{k.name},{t}]", [*firm, (y(k), -1.0), in_zone], 0.0)
+            reserve = (f"w[{k.name}]", float(lost))
+            if len(at_once) < len(mine) and lost:
+                program.at_most(f"after-loss[{k.name},{t}]", [*firm, (y(k), -1.0), reserve], 0.0)
+                reserve = (f"w[{k.name}]", 0.0)
+            program.at_most(f"capacity[{k.name},{t}]", [*load, (y(k), -1.0), reserve], 0.0)
 
 
 def _packing(program: Linear, question: Question) -> None:
@@ -352,7 +367,11 @@ def _no_idle(program: Linear, question: Question, group: str, may_be_spot: Colle
     classes = groups(question)[group]
     program.at_most(f"no-idle[{group}]", [*_nodes(group, may_be_spot), *((y(k), -1.0) for k in classes)], 0.0)
     for k in classes:
-        used = [(v(f, k), -max(f.planned) / k.capacity[f.key] - 1) for f in question.flows if f.key in k.capacity]
+        most = {
+            f.key: max(map(f.at_pools, range(len(question.level_hours)))) * most_pace(question, f)
+            for f in question.flows
+        }
+        used = [(v(f, k), -most[f.key] / k.capacity[f.key] - 1) for f in question.flows if f.key in k.capacity]
         program.at_most(f"no-idle-replica[{k.name}]", [(y(k), 1.0), *used], 0.0)
 
 

@@ -27,6 +27,8 @@ class Flow:
     may_turn_away: whether the band may be left without a place where its prompts are too long for what serves the
     route.
     elsewhere: whether an API that reads the band must then take it.
+    waits: whether it may wait; its hours are then open (`paced`), or those of a plan.
+    paced: requests/s that a share of 1 is at pools, where the band may wait; 0 where it may not, and `planned` tells.
     """
 
     route: str
@@ -36,6 +38,15 @@ class Flow:
     may_spill: bool
     may_turn_away: bool = False
     elsewhere: bool = True
+    waits: bool = False
+    paced: float = 0.0
+
+    def at_pools(self, t: int) -> float:
+        """Return the requests/s that pools must carry at a level for a share of 1.
+
+        What may wait has a pace of its own at each level: its shares are multiples of its mean rate.
+        """
+        return self.paced or self.planned[t]
 
     @property
     def key(self) -> BandKey:
@@ -163,6 +174,18 @@ def apis_in_order(apis: Iterable[ApiOption], route: str) -> list[ApiOption]:
 
 
 @dataclass(frozen=True)
+class Deferral:
+    """A deferral says when the requests of a route come that may wait.
+
+    arrivals: what comes in each hour of the week, multiples of its mean.
+    hours: whole hours that a request may wait before it is worked on; what comes within an hour comes evenly.
+    """
+
+    arrivals: tuple[float, ...]
+    hours: int
+
+
+@dataclass(frozen=True)
 class Question:
     """A question is everything that the program needs.
 
@@ -179,6 +202,8 @@ class Question:
     required: names of classes that must be bought, whatever that costs.
     existing_usd: cost of the machines that are paid for already, used or not, USD a month; it is part of every plan.
     spot_share: largest share of spot among the GPUs of a kind, 0 to 1, on nodes that are not exclusive.
+    deferrals: when the requests of each route come that may wait (`deferred`).
+    hours: place of the level of each hour of the week; empty where no route may wait.
     """
 
     level_hours: tuple[float, ...]
@@ -194,11 +219,18 @@ class Question:
     required: frozenset[str] = frozenset()
     existing_usd: float = 0.0
     spot_share: float = 0.0
+    deferrals: Mapping[str, Deferral] = field(default_factory=dict)
+    hours: tuple[int, ...] = ()
 
     def scaled(self, factor: float) -> Question:
         """Return the same question at a multiple of the load."""
         flows = tuple(
-            replace(f, mean=tuple(m * factor for m in f.mean), planned=tuple(p * factor for p in f.planned))
+            replace(
+                f,
+                mean=tuple(m * factor for m in f.mean),
+                planned=tuple(p * factor for p in f.planned),
+                paced=f.paced * factor,
+            )
             for f in self.flows
         )
         return replace(self, flows=flows)

@@ -22,6 +22,7 @@ import numpy as np
 
 from planner.decision.choice import columns, pairs, program
 from planner.decision.choice.causes import causes
+from planner.decision.choice.deferred import most_pace
 from planner.decision.choice.limits import NoCandidates, SearchEnded
 from planner.decision.choice.linear import INFINITY, TIE_BREAK_USD, Linear
 from planner.decision.choice.parts import parts
@@ -186,7 +187,7 @@ def _answer(question: Question, linear: Linear, values: Floats, proven: bool, bo
     value = {c.name: 0.0 if abs(v) < TOLERANCE else float(v) for c, v in zip(linear.columns, settled, strict=True)}
     levels = range(len(question.level_hours))
     served = {
-        (f.key, k.name): tuple(min(1.0, value[columns.x(f, k, t)]) for t in levels)
+        (f.key, k.name): tuple(min(most_pace(question, f), value[columns.x(f, k, t)]) for t in levels)
         for f, k in pairs.local_pairs(question)
     }
     spilled = {
@@ -238,12 +239,16 @@ def _trimmed(
         gpus = least = 0
         for k in classes:
             bands = [f for f in question.flows if any(served.get((f.key, k.name), ()))]
-            loads = (
-                sum(f.planned[t] * served[(f.key, k.name)][t] / k.capacity[f.key] for f in bands)
-                for t in range(len(question.level_hours))
+            loads, firm = (
+                max(
+                    math.fsum(f.at_pools(t) * served[(f.key, k.name)][t] / k.capacity[f.key] for f in some)
+                    for t in range(len(question.level_hours))
+                )
+                for some in (bands, [f for f in bands if not f.waits])
             )
             away = max(1, round(value.get(columns.nodes_of_zone(group), 0.0))) if k.exclusive else 0
-            need = math.ceil(max(loads) - 1e-5) + k.replicas_per_node * away if bands else 0
+            after_loss = math.ceil(firm - 1e-5) + k.replicas_per_node * away
+            need = max(math.ceil(loads - 1e-5), after_loss) if bands else 0
             replicas = min(round(value[columns.y(k)]), need)
             lean[columns.y(k)] = replicas
             gpus += replicas * k.gpus_per_replica

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from planner.decision.choice.columns import n, nodes_of_zone, on_blocks, on_owned, s, spot, spot_of_zone, v, x
 from planner.decision.choice.limits import ApiBudget, ApiRate, RateUnit, TotalBudget, VcpuQuota
 from planner.decision.choice.linear import TIE_BREAK_USD, Linear
-from planner.decision.choice.pairs import api_pairs, groups, outside_quota, spot_groups
+from planner.decision.choice.pairs import api_pairs, groups, outside_quota, prompt, spot_groups
 from planner.decision.choice.question import ApiOption, BandKey, Flow, Question, ReplicaClass, apis_in_order
 from planner.domain.buying import SPOT_QUOTA
 
@@ -95,13 +95,14 @@ def _account_limit(
             for k in classes
             if not k.exclusive
             for f in question.flows
-            if f.key in k.capacity and f.key in asked
+            if f.key in k.capacity and f.key in asked and not f.waits
         ]
         if lost:
             name = f"{unit}-after-loss[{provider},{group},{t}]"
             program.at_most(name, [*spilled, *lost], limit, ApiRate(provider, unit, after_loss=True))
+    at_once = prompt(question)  # what may wait waits for the node that replaces a lost one
     each = {
-        group: _most_of_a_node(classes, [(f, weight(f, asked[f.key])) for f in question.flows if f.key in asked], t)
+        group: _most_of_a_node(classes, [(f, weight(f, asked[f.key])) for f in at_once if f.key in asked], t)
         for group, classes in groups(question).items()
     }
     after = ApiRate(provider, unit, after_loss=True)

@@ -38,9 +38,9 @@ def api_data(rule: DataClasses, subject: Subject) -> Iterator[Finding]:
     told = False
     for route in subject.routes(rule.routes):
         state: VerdictState = "deny" if route.privacy in rule.deny else "warn" if route.privacy in rule.warn else "pass"
-        if route.fallback and state != "pass":
+        if route.hosted and state != "pass":
             told = True
-            yield Finding(state, f"{route.privacy} data of {route.name} may go to {', '.join(route.fallback)}")
+            yield Finding(state, f"{route.privacy} data of {route.name} may go to {', '.join(route.hosted)}")
     if not told:
         yield Finding("pass", f"no {' or '.join(sorted({*rule.warn, *rule.deny}))} data may go to a hosted API")
 
@@ -119,7 +119,7 @@ def retention(rule: RouteDurations, subject: Subject) -> Iterator[Finding]:
 def retirement(rule: EndLimits, subject: Subject) -> Iterator[Finding]:
     """Judge how soon hosted models end that routes use."""
     rows = {row.key: row for row in subject.catalog.apis}
-    for name in sorted({catalog_key(name) for route in subject.plan.routes for name in route.fallback}):
+    for name in sorted({catalog_key(name) for route in subject.plan.routes for name in route.hosted}):
         row = rows.get(name)
         if row is None or (row.retires is None and row.lifecycle is None):
             yield Finding(rule.unknown, f"not judged: nobody has read how long {name} is served")
@@ -130,7 +130,7 @@ def retirement(rule: EndLimits, subject: Subject) -> Iterator[Finding]:
             yield _ending(rule, subject, 0, f"{name} is being withdrawn, and its last day is not known")
         else:
             yield Finding("pass", f"no end of {name} is announced")
-    if not any(route.fallback for route in subject.plan.routes):
+    if not any(route.hosted for route in subject.plan.routes):
         yield Finding("pass", "no hosted model is used")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -211,3 +212,48 @@ def test_a_rehearsal_plays_the_plan_without_canaries(sealed: Lock) -> None:
     assert played["pools"] == policy(sealed)["pools"]
     assert played["routes"] == policy(sealed)["routes"]
     assert played["lock_digest"] == tried.digests.content
+
+
+def deferred(**work: Any) -> Lock:
+    """The lock whose chat may wait, beside code that may not."""
+    times = {"deadline_hours": "24", "longest_wait_hours": 7, **work}
+    return lock(bent(plan(), {"routes/0/deferred": times}))
+
+
+def test_work_that_may_wait_goes_to_no_api_that_the_plan_does_not_name() -> None:
+    """Its share in batches is its clients' own: of what reaches the gateway nothing goes to an API."""
+    waiting = deferred(batches={f"{API}@batch": "0.3"}, pools_by_level={"peak": "0.7"})
+    alone = waiting.plan.model_copy(
+        update={"routes": (waiting.plan.routes[0].model_copy(update={"fallback": ()}), *waiting.plan.routes[1:])}
+    )
+    document = policy(waiting.model_copy(update={"plan": alone}))["routes"]["chat"]
+    assert document["fallback"] == []
+    assert document["overflow"] == "refuse"
+    assert {band["api_share"] for band in document["bands"] if band["weights"]} == {0.0}
+    planned = deferred(apis="0.14", batches={f"{API}@batch": "0.3"})
+    document = policy(planned)["routes"]["chat"]
+    assert {band["api_share"] for band in document["bands"] if band["weights"]} == {0.2}
+
+
+def test_work_that_may_wait_leaves_places_beside_others_alone() -> None:
+    assert "most_full" not in policy(deferred())["routes"]["chat"]  # no other route uses its pool
+    assert all("most_full" not in route for route in policy(lock())["routes"].values())
+    chat, extraction = plan().routes
+    beside = extraction.model_copy(
+        update={"bands": tuple(b.model_copy(update={"weights": chat.bands[0].weights}) for b in extraction.bands)}
+    )
+    shared = deferred()
+    both = shared.plan.model_copy(update={"routes": (shared.plan.routes[0], beside)})
+    document = policy(shared.model_copy(update={"plan": both}))
+    assert document["routes"]["chat"]["most_full"] == 0.9
+    assert "most_full" not in document["routes"]["extraction"]
+
+
+def test_a_route_that_is_all_batches_is_none_of_the_gateways() -> None:
+    waiting = deferred(batches={f"{API}@batch": "1"})
+    chat = waiting.plan.routes[0]
+    bands = tuple(band.model_copy(update={"weights": {}, "api_share": Decimal(1)}) for band in chat.bands)
+    gone = chat.model_copy(update={"fallback": (), "bands": bands})
+    changed = waiting.plan.model_copy(update={"routes": (gone, *waiting.plan.routes[1:])})
+    loaded = read(policy(waiting.model_copy(update={"plan": changed})))
+    assert set(loaded.routes) == {"extraction"}

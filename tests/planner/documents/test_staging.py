@@ -17,7 +17,7 @@ from planner.documents.staging import RehearsalSettings
 from planner.domain.traces import Excerpt
 from planner.domain.workload import Mix
 from planner.edges.trace_files import shipped_trace
-from planner.plan.traffic import RouteBand, TooLongRequests
+from planner.plan.traffic import DeferredWork, RouteBand, TooLongRequests
 from planner.words.spans import read
 from tests.infra import locks
 from tests.planner import small
@@ -152,3 +152,34 @@ def test_what_the_plan_refuses_for_its_length_is_not_sent() -> None:
     routes = tuple(short if route is chat else route for route in plan.routes)
     sent = {arrival.route for arrival in script(plan.model_copy(update={"routes": routes})).arrivals}
     assert sent == {route.name for route in plan.routes} - {"chat"}, "each of its prompts has 400 tokens"
+
+
+def test_work_that_may_wait_is_played_without_its_batches() -> None:
+    """Half of what chat sends at the peak are batches, which its clients send past the gateway."""
+    plan = locks.plan()
+    chat = plan.routes[0]
+    level = max(plan.levels, key=lambda each: sum(each.planned_requests_per_second.values())).name
+    bands = tuple(band.model_copy(update={"spill_by_level": {level: Decimal("0.5")}}) for band in chat.bands)
+    work = DeferredWork(
+        deadline_hours=Decimal(24), longest_wait_hours=3, batches={"openai/gpt-4o-mini@batch": Decimal("0.5")}
+    )
+    waiting = chat.model_copy(update={"deferred": work, "bands": bands, "fallback": ()})
+    staged = script(plan.model_copy(update={"routes": (waiting, *plan.routes[1:])}), requests_per_second=120.0)
+    assert sum(arrival.route == "chat" for arrival in staged.arrivals) == pytest.approx(1200, rel=0.01)
+    assert next(promise for promise in staged.routes if promise.name == "chat").spill_share == 0
+    assert staged.left_out == ()
+
+
+def test_a_route_that_is_all_batches_is_left_out_and_named() -> None:
+    plan = locks.plan()
+    chat = plan.routes[0]
+    bands = tuple(band.model_copy(update={"weights": {}, "api_share": Decimal(1)}) for band in chat.bands)
+    work = DeferredWork(
+        deadline_hours=Decimal(24), longest_wait_hours=0, batches={"openai/gpt-4o-mini@batch": Decimal(1)}
+    )
+    gone = chat.model_copy(update={"deferred": work, "bands": bands, "fallback": ()})
+    staged = script(plan.model_copy(update={"routes": (gone, *plan.routes[1:])}))
+    assert staged.left_out == ("chat",)
+    assert {arrival.route for arrival in staged.arrivals} == {"code", "extraction"}
+    with pytest.raises(ValueError, match="reaches the gateway"):
+        script(plan.model_copy(update={"routes": (gone,)}))
