@@ -8,14 +8,15 @@ of those months, as the trace's own windows show it.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from planner.decision.candidates.reach import NO_CUTS, Cuts, bands_read, context_wanted, reach_of, room_counted
 from planner.decision.candidates.weeks import RouteWeek, week_of
 from planner.decision.choice.question import BandKey
-from planner.domain.demand import Level, hourly_rates, levels
+from planner.domain.demand import Level, hourly_rates, level_of_each_hour, levels
 from planner.domain.environment import Environment, Horizon
 from planner.domain.load import Load, load_of
 from planner.domain.model_facts import AS_STATED, TokenCounts
@@ -26,6 +27,7 @@ from planner.domain.workload import InputBand, Mix, Workload, joined, poisson_bu
 from planner.performance.capacity import LatencyTarget
 from planner.performance.capacity_search import CYCLE_MINUTES
 from planner.performance.lengths import Lengths, lengths_of
+from planner.words.units import HOURS_PER_MONTH, HOURS_PER_WEEK
 
 LEVELS = 6
 """Number of load levels that a week is reduced to; each of them adds columns to the program."""
@@ -200,10 +202,25 @@ class Demand:
 
     routes: the routes, sorted by name.
     levels: the load levels, whose hours sum to a month.
+    weeks: requests/s of each route in each UTC hour of the week, from Monday 00:00; they decide which level comes when.
     """
 
     routes: tuple[RouteDemand, ...]
     levels: tuple[Level, ...]
+    weeks: Mapping[str, Sequence[float]] = field(default_factory=dict)
+
+    @cached_property
+    def level_of_hour(self) -> tuple[int, ...]:
+        """Return the index of the level of each UTC hour of the week, from Monday 00:00."""
+        places = {level.name: index for index, level in enumerate(self.levels)}
+        return tuple(places[name] for name in level_of_each_hour(self.weeks, LEVELS))
+
+    @cached_property
+    def changes(self) -> tuple[tuple[int, int, float], ...]:
+        """Return how often a month one level follows another one: (the earlier, the later, times), sorted."""
+        hours = self.level_of_hour
+        counts = Counter((hours[hour - 1], hours[hour]) for hour in range(len(hours)) if hours[hour - 1] != hours[hour])
+        return tuple((a, z, n * HOURS_PER_MONTH / HOURS_PER_WEEK) for (a, z), n in sorted(counts.items()))
 
     @cached_property
     def shares(self) -> dict[BandKey, float]:
@@ -234,7 +251,7 @@ def demand(
     )
     weeks = {r.name: hourly_rates(r.load.mean * r.load.usage_factor, r.week.profile) for r in routes}
     burst = {r.name: r.workload.burst.p95_300s * r.load.capacity_factor / r.load.usage_factor for r in routes}
-    return Demand(routes, levels(weeks, LEVELS, burst))
+    return Demand(routes, levels(weeks, LEVELS, burst), weeks)
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """The same machines under another load or another speed: what goes to APIs then, and what finds no place.
 
-Nothing is bought here. Replicas keep their number, bands keep their class, and the APIs take what does not fit, as far
-as they may; a band that is refused for its length stays refused. All bands of a pool are admitted alike. Quotas and
-budgets do not bind, because the machines are there and a bill does not stop at its budget; the rate limits of API
-accounts do. Requests without a place are counted.
+Nothing is bought here. Replicas keep their number at each level, bands keep their class, and the APIs take what does
+not fit, as far as they may; a band that is refused for its length stays refused. All bands of a pool are admitted
+alike. Quotas and budgets do not bind, because the machines are there and a bill does not stop at its budget; the rate
+limits of API accounts do. Requests without a place are counted.
 
 Columns, with the indices and given numbers of `program`:
 
@@ -13,7 +13,7 @@ Columns, with the indices and given numbers of `program`:
 Rows:
 
     f[k(r,i),t] + Σ_a s[r,i,a,t] + o[r,i,t] = 1                each band and level
-    Σ_{r,i} λ̄[r,i,t] / μ[k,r,i] · f[k,t] ≤ y[k]                each class and level
+    Σ_{r,i} λ̄[r,i,t] / μ[k,r,i] · f[k,t] ≤ y[k,t]              each class and level
     60·Σ_{r,i,a} λ̄[r,i,t]·s[r,i,a,t]·tokens[r,i,a] ≤ TPM       each account and level; the same for requests
 """
 
@@ -82,7 +82,7 @@ def dispatch(choice: Choice, question: Question) -> Dispatch:
     for name, k in sorted(classes.items()):
         for t in levels:
             busy = sum(f.planned[t] / k.capacity[f.key] for f in question.flows if user.get(f.key) is k)
-            linear.at_most(f"capacity[{name},{t}]", [(_admitted(name, t), busy)], float(choice.answer.replicas[name]))
+            linear.at_most(f"capacity[{name},{t}]", [(_admitted(name, t), busy)], float(choice.replicas_at(name, t)))
     _account_limits(linear, question, spill)
     value = best_shares(linear)
     usd = sum(
