@@ -22,7 +22,7 @@ from planner.performance.availability import (
     NodeKind,
     RouteAvailability,
     Setting,
-    availability,
+    availability_by_level,
 )
 from planner.performance.loading import NODE_SECONDS
 from planner.plan.fleet import NodeGroup, Pool
@@ -44,6 +44,9 @@ MATTERS = 5e-6
 WORDS = {"node": "the loss of a machine", "zone": "the loss of a zone", "region": "the loss of the region"}
 
 
+NOTHING_FOLLOWS: Mapping[str, Sequence[int]] = {}
+
+
 def failures_behind(plan: Plan, failures: Mapping[str, FailureRow]) -> frozenset[str]:
     """Return the keys of the rows of failures behind a plan, as facts of the catalog; also those that are not there.
 
@@ -63,12 +66,16 @@ def with_availability(
     pools: Sequence[Pool],
     apis: Sequence[FallbackApi],
     failures: Mapping[str, FailureRow],
+    sizes: Mapping[str, Sequence[int]] = NOTHING_FOLLOWS,
 ) -> tuple[PlannedRoute, ...]:
-    """Return the routes with their expected availability. failures: rows of the catalog, by key."""
+    """Return the routes with their expected availability.
+
+    failures: rows of the catalog, by key. sizes: nodes at each level, of the groups whose size follows their load.
+    """
     setting = _setting(routes, levels, groups, pools, apis, failures)
     if setting is None:
         return tuple(route.model_copy(update={"availability": _NOTHING_KNOWN}) for route in routes)
-    found = availability(setting)
+    found = availability_by_level(setting, sizes)
     providers = {api.name: api.provider for api in apis}
 
     def planned(route: PlannedRoute) -> PlannedAvailability | None:
