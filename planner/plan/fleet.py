@@ -72,6 +72,11 @@ class NodeGroup(PlanPart):
     warm_seconds: int = left_out_at(0)
 
     @property
+    def count_words(self) -> str:
+        """Say how many nodes it has, like `4`, or `1 to 4` where their number follows the clock."""
+        return f"{self.max_nodes}" if self.schedule is None else f"{self.min_nodes} to {self.max_nodes}"
+
+    @property
     def ways(self) -> str:
         """Say how its nodes are paid for, like `4 on-demand, 2 spot`; one way alone stands without its number."""
         counts = {
@@ -240,6 +245,11 @@ class Replicas(PlanPart):
     min: int
     max: int
     schedule: Schedule | None = left_out_at(None)
+
+    @property
+    def words(self) -> str:
+        """Say how many there are, like `4`, or `1 to 4` where their number follows the clock."""
+        return f"{self.max}" if self.schedule is None else f"{self.min} to {self.max}"
 
 
 class Pool(PlanPart):
