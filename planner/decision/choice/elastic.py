@@ -116,20 +116,25 @@ def runs(program: Linear, question: Question) -> None:
         x[r,i,k,t] ≤ n[g,t] + o[g,t]                    a class that is not exclusive
         x[r,i,k,t] ≤ on[k,t] ≤ w[k]                     an exclusive one
         2·on[k,t] ≤ n[g,t]
+        w[k] ≤ Σ_t n[g,t] + o[g,t]                      over levels at which it could serve something
 
     Only bands of which some requests are planned at the level count. So a class is off where all of its bands go to
     APIs, or ask for nothing. The first row follows for whole numbers; a solver that is told of it searches less.
     """
     may_be_spot = spot_groups(question)
     for k in elastic_classes(question):
+        some: list[tuple[str, float]] = []
         for t in range(len(question.level_hours)):
             asking = [f for f in question.flows if f.key in k.capacity and f.planned[t]]
+            some += nodes_of(k.node_group, may_be_spot, -1.0, t) if asking else []
             there = [(on(k, t), -1.0)] if k.exclusive else nodes_of(k.node_group, may_be_spot, -1.0, t)
             for f in asking:
                 program.at_most(f"runs[{f.route},{f.band},{k.name},{t}]", [(x(f, k, t), 1.0), *there], 0.0)
             if k.exclusive:
                 program.at_most(f"on[{k.name},{t}]", [(on(k, t), 1.0), (f"w[{k.name}]", -1.0)], 0.0)
                 program.at_most(f"two-nodes[{k.name},{t}]", [(on(k, t), 2.0), (n(k.node_group, t), -1.0)], 0.0)
+        if some:
+            program.at_most(f"some-level[{k.name}]", [(f"w[{k.name}]", 1.0), *some], 0.0)
 
 
 ROWS = (most, starts, runs)

@@ -1,7 +1,7 @@
 """The cheapest plan of a tiny question with elastic classes by enumeration: every size at every level is tried.
 
-The classes and the rules of one level are those of `brute_force`; what is new is written down here once more: hours of a
-level, nodes that start, the most nodes against quotas, and that a class may be off.
+The classes and the rules of one level are those of `brute_force`; what is new is written down here once more: hours of
+a level, nodes that start, the most nodes against quotas, and that a class may be off.
 """
 
 from __future__ import annotations

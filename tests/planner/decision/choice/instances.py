@@ -155,7 +155,7 @@ def drawn_elastic(seed: int) -> Question:
     Some classes run the whole month: all of them may only where no machine can be spot.
     """
     draw = random.Random(seed + 99_000)
-    question = draw.choice([drawn, drawn, drawn_existing, drawn_purchases, drawn_zones])(seed)
+    question = draw.choice([drawn, drawn_existing, drawn_purchases, drawn_purchases, drawn_zones])(seed)
     times = draw.choice([4.0, 22.0, 90.0])
     levels, changes = (180.0, 550.0), ((0, 1, times), (1, 0, times))
     if draw.random() < 0.3:
