@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 TAIL = 1e-7
 """Probability of all states that are not looked at; they count as the loss of all that is self-hosted."""
@@ -136,44 +136,6 @@ def availability(setting: Setting) -> dict[str, RouteAvailability]:
         least = max(0.0, 1 - sum(ordered.values()))
         answer[route] = RouteAvailability(least, min(1.0, least + saved.get(route, 0.0)), ordered)
     return answer
-
-
-def availability_by_level(setting: Setting, sizes: Mapping[str, Sequence[int]]) -> dict[str, RouteAvailability]:
-    """Return the availability of each route where some groups have another number of nodes at each level.
-
-    Levels with the same machines are looked at together; what they lose counts by the requests that come in them.
-
-    sizes: nodes at each level, by group; the nodes of such a group are all alike.
-    """
-    if not sizes:
-        return availability(setting)
-    together: dict[tuple[int, ...], list[int]] = {}
-    for t in range(len(setting.hours)):
-        together.setdefault(tuple(sizes[group][t] for group in sorted(sizes)), []).append(t)
-    parts: dict[str, list[tuple[float, RouteAvailability]]] = {}
-    for counts, levels in together.items():
-        there = dict(zip(sorted(sizes), counts, strict=True))
-        kinds = (replace(kind, nodes=there.get(kind.group, kind.nodes)) for kind in setting.kinds)
-        hours = tuple(h if t in levels else 0.0 for t, h in enumerate(setting.hours))
-        part = replace(setting, hours=hours, kinds=tuple(kind for kind in kinds if kind.nodes))
-        volume = _Loss(part).volume
-        for route, found in availability(part).items():
-            parts.setdefault(route, []).append((volume[route], found))
-    return {route: _mean(parts[route]) for route in sorted(parts)}
-
-
-def _mean(parts: Sequence[tuple[float, RouteAvailability]]) -> RouteAvailability:
-    """Return the availability over several parts of the month, each weighted by its requests."""
-    whole = sum(weight for weight, _ in parts)
-    losses: dict[Cause, float] = {}
-    for weight, found in parts:
-        for cause, share in found.losses.items():
-            losses[cause] = losses.get(cause, 0.0) + share * weight / whole
-    return RouteAvailability(
-        least=sum(weight * found.least for weight, found in parts) / whole,
-        most=sum(weight * found.most for weight, found in parts) / whole,
-        losses=dict(sorted(losses.items(), key=lambda item: (-item[1], item[0]))),
-    )
 
 
 def in_zone(first: int, nodes: int, zones: int, zone: int) -> int:

@@ -22,8 +22,8 @@ from planner.performance.availability import (
     NodeKind,
     RouteAvailability,
     Setting,
-    availability_by_level,
 )
+from planner.performance.level_availability import availability_by_level
 from planner.performance.loading import NODE_SECONDS
 from planner.plan.fleet import NodeGroup, Pool
 from planner.plan.plan import Plan

@@ -157,7 +157,8 @@ def drawn_elastic(seed: int) -> Question:
     draw = random.Random(seed + 99_000)
     question = draw.choice([drawn, drawn_existing, drawn_purchases, drawn_purchases, drawn_zones])(seed)
     times = draw.choice([4.0, 22.0, 90.0])
-    levels, changes = (180.0, 550.0), ((0, 1, times), (1, 0, times))
+    levels: tuple[float, ...] = (180.0, 550.0)
+    changes: tuple[tuple[int, int, float], ...] = ((0, 1, times), (1, 0, times))
     if draw.random() < 0.3:
         levels, changes = (60.0, 150.0, 520.0), ((0, 1, times), (1, 2, times), (2, 0, times / 2), (2, 1, times / 2))
     flows = []
