@@ -10,11 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from decimal import Decimal
+from functools import partial
 
 from planner.documents.adapter_rules import adapters_held
 from planner.documents.engine_rules import canaries_held
 from planner.documents.paid_rules import TOLERANCE, close, paid_held
 from planner.documents.purchase_rules import purchases_held
+from planner.documents.schedule_rules import carries, following_bill, node_hours, schedules_held
 from planner.domain.buying import SPOT_QUOTA
 from planner.domain.environment import Environment, monthly_budget
 from planner.money.cost import PLATFORM, UNPRICED, cluster_items, disk_key, is_needed
@@ -45,6 +47,7 @@ def arithmetic(plan: Plan, environment: Environment) -> tuple[Problem, ...]:
         _bill,
         paid_held,
         purchases_held,
+        schedules_held,
         _budget,
         _phases,
     )
@@ -174,6 +177,12 @@ def _capacity(plan: Plan, environment: Environment) -> Iterator[Problem]:
                 if band.weights.get(pool.name, 0) > 0 and (route.name, index) not in with_capacity:
                     message = f"pool `{pool.name}` serves route `{route.name}`, band {index}, with no capacity for it"
                     yield Problem("CHK003", message)
+        if pool.replicas.schedule:
+            short = carries(plan, pool, partial(_load, plan, pool), lambda _: 0)
+            if short is not None:
+                need = f"needs {_load(plan, pool, short):.2f} replicas at level {short}"
+                yield Problem("CHK003", f"pool `{pool.name}` {need}; by the clock it has fewer in some of its hours")
+            continue
         for level in plan.levels:
             load = _load(plan, pool, level.name)
             if load > pool.replicas.min * (1 + TOLERANCE):
@@ -227,6 +236,13 @@ def _reserve(plan: Plan, environment: Environment) -> Iterator[Problem]:
         group = next((g for g in plan.node_groups if g.name == pool.node_group), None)
         if group is None:
             continue
+        if pool.replicas.schedule:
+            short = carries(plan, pool, partial(_load, plan, pool), partial(_lost, environment, group, pool))
+            if short is not None:
+                need = f"needs {_load(plan, pool, short):.2f} replicas at level {short}"
+                message = f"pool `{pool.name}` {need}; after losing a {_loss(environment)} fewer remain by the clock"
+                yield Problem("CHK004", f"{message}, and no API may help")
+            continue
         gone = math.ceil(group.max_nodes / len(group.zones)) if environment.reserve.zone and group.zones else 1
         on_nodes = (p.replicas.get(pool.name, 0) for p in group.placement for _ in range(p.nodes))
         lost = sum(sorted(on_nodes, reverse=True)[:gone])
@@ -238,6 +254,14 @@ def _reserve(plan: Plan, environment: Environment) -> Iterator[Problem]:
                 f"pool `{pool.name}` needs {peak:.2f} replicas; after losing a {_loss(environment)} {left} remain, and "
                 "no API may help",
             )
+
+
+def _lost(environment: Environment, group: NodeGroup, pool: Pool, replicas: int) -> int:
+    """Return how many of a pool's replicas a loss takes, of so many that fill nodes of their own."""
+    each = group.gpus_per_node // pool.engine.gpus
+    nodes = math.ceil(replicas / each)
+    gone = math.ceil(nodes / len(group.zones)) if environment.reserve.zone and group.zones else min(1, nodes)
+    return gone * each
 
 
 def _loss(environment: Environment) -> str:
@@ -292,7 +316,11 @@ def _bill(plan: Plan, environment: Environment) -> Iterator[Problem]:
         yield Problem("CHK007", "fixed and usage do not sum to the total")
     if not cost.low_usd_per_month <= cost.usd_per_month <= cost.high_usd_per_month:
         yield Problem("CHK007", "the total is not between its low and high estimates")
+    yield from following_bill(plan)
+    following = {group.instance_type for group in plan.node_groups if group.schedule or group.spot_schedule}
     for group in plan.node_groups:
+        if group.instance_type in following:  # what is paid for otherwise covers nodes of all its groups
+            continue
         bought = sum(
             (line.quantity for line in cost.lines if line.component == group.name and line.unit == "hour"), Decimal(0)
         )
@@ -340,12 +368,10 @@ def cluster_bill(plan: Plan) -> Iterator[Problem]:
             yield Problem("CHK007", message)
     for group in plan.node_groups:
         lines = (line for line in plan.cost.lines if line.component == group.name and line.price == disks)
-        billed_gb, built_gb = (
-            sum((line.quantity for line in lines), Decimal(0)),
-            group.disk_gb * (group.max_nodes - group.owned),
-        )
-        if not close(billed_gb, Decimal(built_gb)):
-            message = f"the disks of node group `{group.name}` have {built_gb} GB; {billed_gb} are billed"
+        billed_gb = sum((line.quantity for line in lines), Decimal(0))
+        built_gb = group.disk_gb * (node_hours(group) / HOURS_PER_MONTH - group.owned)
+        if not close(billed_gb, built_gb):
+            message = f"the disks of node group `{group.name}` have {built_gb:.6g} GB; {billed_gb} are billed"
             yield Problem("CHK007", message)
 
 

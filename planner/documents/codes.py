@@ -52,6 +52,7 @@ CODES: dict[str, str] = {
     "CHK011": "The phases do not cover the horizon, or their costs are not those of the plan.",
     "CHK012": "A pool has no slot for an adapter, or a route asks for one that it does not accept or no replica holds.",
     "CHK013": "Machines are spot or committed otherwise than the environment and the bill say.",
+    "CHK014": "Nodes are given back that may not be, or sizes that follow the clock contradict each other.",
     "POL001": "A file of rules is not YAML. Nothing in it was read.",
     "POL002": "A key of a file of rules stands twice, is not text, or a required key is missing.",
     "POL003": "A key of a file of rules that nobody reads. A rule with a typo would otherwise judge nothing.",

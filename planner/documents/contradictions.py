@@ -20,6 +20,7 @@ from planner.documents.length_rules import length_problems
 from planner.documents.loads import load_stated
 from planner.documents.network_rules import existing_network_problems
 from planner.documents.purchase_rules import purchase_problems
+from planner.documents.schedule_rules import elastic_problems
 from planner.domain.environment import Horizon
 from planner.domain.environment_part import Day
 from planner.words.diagnostics import Problem
@@ -38,6 +39,7 @@ def contradictions(document: Document) -> Iterator[Problem]:
     yield from ingress_problems(document)
     yield from engine_problems(document)
     yield from purchase_problems(document)
+    yield from elastic_problems(document)
     yield from _days(document)
     yield from _price_ages(document)
     for name, route in mapping_at(document.value, "routes").items():

@@ -255,20 +255,23 @@ def _platform(platform: PlannedPlatform) -> _View:
 
 
 def _node_group(group: NodeGroup) -> _View:
-    values = _fields(group, "placement", "min_nodes", "max_nodes")
-    values["nodes"] = _range(group.min_nodes, group.max_nodes)
-    return _View(values, (f"{group.max_nodes} × {group.instance_type}",))
+    values = _fields(group, "placement", "min_nodes", "max_nodes", "schedule", "spot_schedule", "warm_seconds")
+    values["nodes"] = group.schedule.words if group.schedule else _range(group.min_nodes, group.max_nodes)
+    if group.spot_schedule:
+        values["spot"] = group.spot_schedule.words
+    return _View(values, (f"{group.count_words} × {group.instance_type}",))
 
 
 def _pool(pool: Pool, group: NodeGroup, engine: PlannedEngine | None) -> _View:
     values = _fields(pool, "capacity", "clock", "peak_utilization")
-    values["replicas"] = _range(pool.replicas.min, pool.replicas.max)
+    scheduled = pool.replicas.schedule
+    values["replicas"] = scheduled.words if scheduled else _range(pool.replicas.min, pool.replicas.max)
     values["replicas on a node"] = max((p.replicas.get(pool.name, 0) for p in group.placement), default=0)
     values["zones"] = list(group.zones)
     canary = canary_of(engine, pool.name)
     values["image"] = engine.image if engine and engine.image else CHARTS
     values["canary"] = f"{canary.replicas} of {pool.replicas.max} replicas on {canary.image}" if canary else "none"
-    return _View(values, (f"{pool.replicas.max} × {pool.model} ({pool.format}) on {pool.gpu}",))
+    return _View(values, (f"{pool.replicas.words} × {pool.model} ({pool.format}) on {pool.gpu}",))
 
 
 def _route(route: PlannedRoute) -> _View:

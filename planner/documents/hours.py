@@ -8,12 +8,13 @@ counted in its own replicas: a request of a band takes 1 ÷ (what one replica se
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from planner.domain.demand import level_of_each_hour
 from planner.plan.fleet import Pool
 from planner.plan.plan import Plan
+from planner.plan.schedule import Schedule
 from planner.plan.traffic import PlanLevel, PlannedRoute
 from planner.words.units import HOURS_PER_MONTH, HOURS_PER_WEEK
 
@@ -44,12 +45,14 @@ class LevelOfPool:
     hours: its length, hours a month.
     wanted: replicas that all requests of the pool's bands would keep busy.
     served: replicas that those requests keep busy which are not planned for an API or refused.
+    there: replicas that the pool has then.
     """
 
     name: str
     hours: float
     wanted: float
     served: float
+    there: int
 
 
 def hours_of_routes(plan: Plan, weeks: Mapping[str, Sequence[float]]) -> dict[str, tuple[HourOfRoute, ...]]:
@@ -91,13 +94,27 @@ def levels_of_pool(plan: Plan, pool: Pool) -> tuple[LevelOfPool, ...]:
                 refused = band.refused(level.name)
                 wanted += busy * (1 - refused)
                 served += busy * (1 - refused - band.spilled(level.name))
-        levels.append(LevelOfPool(level.name, float(level.hours), float(wanted), float(served)))
+        levels.append(LevelOfPool(level.name, float(level.hours), float(wanted), float(served), pool.replicas.max))
+    if pool.replicas.schedule:
+        levels = _by_the_clock(levels, pool.replicas.schedule)
     return tuple(sorted(levels, key=lambda level: (-level.wanted, level.name)))
 
 
 def _done(route: PlannedRoute, level: PlanLevel, rate: float) -> float:
     """Return the rate at which a route is worked on: of what may wait it is the mean of the level."""
     return rate if route.deferred is None else float(level.mean_requests_per_second[route.name])
+
+
+def _by_the_clock(levels: Sequence[LevelOfPool], sizes: Schedule) -> list[LevelOfPool]:
+    """Return the levels of a pool whose size follows the clock, with the replicas that it has in each.
+
+    A lock does not say which hours are those of a level. The level that keeps most of them busy has the largest sizes.
+    """
+    left, found, begin = sorted(sizes.by_hour, reverse=True), [], 0.0
+    for level in sorted(levels, key=lambda each: (-each.served, each.name)):
+        begin += level.hours * HOURS_PER_WEEK / HOURS_PER_MONTH
+        found.append(replace(level, there=left[min(max(round(begin), 1), HOURS_PER_WEEK) - 1]))
+    return found
 
 
 def _hour(route: PlannedRoute, level: PlanLevel, rate: float) -> HourOfRoute:

@@ -5,18 +5,20 @@ The first part works on the values as they were read, like `contradictions`, whi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from decimal import Decimal
 
 from pydantic import TypeAdapter, ValidationError
 
+from planner.documents.schedule_rules import hours_a_month, nodes_by_hour, spot_by_hour
 from planner.domain.environment import Environment, Horizon
 from planner.domain.environment_part import Day
 from planner.domain.purchases import COMMITMENTS, Commitment
 from planner.plan.fleet import NodeGroup
 from planner.plan.plan import Plan
 from planner.words.diagnostics import Problem
+from planner.words.numbers import figure
 from planner.words.spans import Document, Path, mapping_at, value_at
 from planner.words.units import HOURS_PER_MONTH
 
@@ -99,16 +101,20 @@ def purchases_held(plan: Plan, environment: Environment) -> Iterator[Problem]:
     allowed = {each.key: each for each in environment.purchase.commitments}
     for group in plan.node_groups:
         yield from _group(plan, group, allowed)
-    shares: dict[str, tuple[int, int]] = {}
-    for group in plan.node_groups:
-        if not group.exclusive:
-            spot, every = shares.get(group.gpu, (0, 0))
-            each = group.gpus_per_node
-            shares[group.gpu] = (spot + each * group.spot, every + each * group.max_nodes)
-    for gpu, (spot, every) in sorted(shares.items()):
-        most = environment.purchase.spot_share
+    most = environment.purchase.spot_share
+    for gpu in sorted({group.gpu for group in plan.node_groups if not group.exclusive}):
+        own = [group for group in plan.node_groups if group.gpu == gpu and not group.exclusive]
+        by_hour = [_gpus_by_hour(own, of) for of in (spot_by_hour, nodes_by_hour)]
+        spot, every = max(zip(*by_hour, strict=True), key=lambda both: both[0] - most * both[1])
         if spot > most * every + 1e-9:
             yield Problem("CHK013", f"{spot} of {every} GPUs {gpu} are spot; `purchase.spot` allows {most:.0%}")
+
+
+def _gpus_by_hour(groups: Sequence[NodeGroup], nodes: Callable[[NodeGroup], Sequence[int]]) -> list[int]:
+    return [
+        sum(count * group.gpus_per_node for count, group in zip(counts, groups, strict=True))
+        for counts in zip(*map(nodes, groups), strict=True)
+    ]
 
 
 def _group(plan: Plan, group: NodeGroup, allowed: dict[str, Commitment]) -> Iterator[Problem]:
@@ -118,15 +124,18 @@ def _group(plan: Plan, group: NodeGroup, allowed: dict[str, Commitment]) -> Iter
         yield Problem("CHK013", f"{about} has {group.max_nodes} nodes, {covered} of them spot, committed or existing")
     if group.spot and group.exclusive:
         yield Problem("CHK013", f"{about} has spot nodes, and no API helps its pool when AWS takes them back")
-    ways = {"spot": group.spot}
+    ways = {"spot": hours_a_month(spot_by_hour(group))}
     for key, count in group.committed.items():
         if key not in allowed:
             yield Problem("CHK013", f"{about} counts on `{key}`, which the environment does not allow")
         else:
-            ways[allowed[key].words] = count
-    for words, count in ways.items():
+            ways[allowed[key].words] = Decimal(count * HOURS_PER_MONTH)
+    for words, wanted in ways.items():
         name = f"{group.instance_type} {words}"
         lines = [line for line in plan.cost.lines if line.component == group.name and line.name == name]
         hours = sum((line.quantity for line in lines), Decimal(0))
-        if abs(hours - count * HOURS_PER_MONTH) > Decimal("0.001") * max(hours, Decimal(1)):
-            yield Problem("CHK013", f"{about} has {count} nodes {words}; {hours} hours of them are billed")
+        if abs(hours - wanted) > Decimal("0.001") * max(hours, Decimal(1)):
+            yield Problem(
+                "CHK013",
+                f"{about} has {figure(wanted / HOURS_PER_MONTH)} nodes {words}; {hours} hours of them are billed",
+            )

@@ -203,7 +203,7 @@ def _served(side: Side | None, route: PlannedRoute) -> str:
     """Say how a route is served, like `2 × gpt-oss-120b on H100, 33% spills to google/…`."""
     assert side is not None
     names = sorted({name for band in route.bands for name in band.weights})
-    own = [f"{side.pools[n].replicas.max} × {side.pools[n].model} on {side.pools[n].gpu}" for n in names]
+    own = [f"{side.pools[n].replicas.words} × {side.pools[n].model} on {side.pools[n].gpu}" for n in names]
     apis = " then ".join(route.hosted)
     if not own:
         return f"all at {apis}" if apis else "nothing serves it"

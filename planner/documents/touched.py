@@ -77,7 +77,7 @@ def _moved(old: str, new: str) -> Touched:
 
 
 def _kind(pool: Pool) -> str:
-    return f"{pool.replicas.max} × {pool.model} ({pool.format}) on {pool.gpu}"
+    return f"{pool.replicas.words} × {pool.model} ({pool.format}) on {pool.gpu}"
 
 
 def _as_touched(part: PartChange, changes: tuple[str, ...], order: str, replaced: str = "") -> Touched:

@@ -72,13 +72,21 @@ def week_profile(profile: ProfileName | Sequence[float], zone: tzinfo, start: da
             sum(local[(hour + offset) % HOURS_PER_WEEK] for offset in _GLOBAL_OFFSETS) for hour in range(HOURS_PER_WEEK)
         ]
     else:
-        monday = datetime.combine(start + timedelta(days=-start.weekday() % 7), time(), tzinfo=UTC)
-        moments = ((monday + timedelta(hours=hour)).astimezone(zone) for hour in range(HOURS_PER_WEEK))
-        loads = [local[moment.weekday() * 24 + moment.hour] for moment in moments]
+        loads = [local[hour] for hour in local_hours(zone, start)]
     mean = sum(loads) / HOURS_PER_WEEK
     if mean <= 0:
         raise ValueError("a profile of zeros has no load to spread; write at least one number above zero")
     return tuple(load / mean for load in loads)
+
+
+def local_hours(zone: tzinfo, start: date) -> tuple[int, ...]:
+    """Return the local hour of the week that each UTC hour of the week is, both from Monday 00:00.
+
+    zone: that of the local hours. start: first day of the horizon, whose first whole week decides.
+    """
+    monday = datetime.combine(start + timedelta(days=-start.weekday() % 7), time(), tzinfo=UTC)
+    moments = ((monday + timedelta(hours=hour)).astimezone(zone) for hour in range(HOURS_PER_WEEK))
+    return tuple(moment.weekday() * 24 + moment.hour for moment in moments)
 
 
 def hourly_rates(mean_rps: float, profile: Sequence[float]) -> tuple[float, ...]:

@@ -1,7 +1,7 @@
 """What a team wants: the file `environments/NAME.yaml`, as a frozen value.
 
-The file holds human intent only; every decision stands in the lock. Keys that a later release plans with (elastic
-nodes, tiers) are refused with ENV010 and a plain sentence, instead of being
+The file holds human intent only; every decision stands in the lock. Keys that a later release plans with (tiers,
+compliance sets) are refused with ENV010 and a plain sentence, instead of being
 ignored. The JSON Schema of this model is published in `docs/schemas/environment.schema.json`, with the docstrings of
 the classes below; `docs/environment.md` explains each key.
 """
@@ -241,6 +241,9 @@ class Environment(EnvironmentPart):
         description="vCPUs that the account may run by family, and as spot; a family that is not named is a gap",
     )
     purchase: Purchase = left_out_at(Purchase())
+    elastic: dict[Literal["G", "P"], bool] = left_out_at(
+        {}, description="whether nodes of a quota family are given back when the load falls, and had again"
+    )
     reserve: Reserve = Reserve()
     hardware: Hardware = left_out_at(Hardware())
     models: dict[Text, ModelFacts] = left_out_at({})
@@ -249,6 +252,11 @@ class Environment(EnvironmentPart):
     policy: Policy = left_out_at(Policy())
     planning: Planning = Planning()
     overrides: tuple[Override, ...] = left_out_at(())
+
+    @property
+    def elastic_families(self) -> frozenset[str]:
+        """Return the quota families whose nodes may be given back."""
+        return frozenset(family for family, allowed in self.elastic.items() if allowed)
 
     def as_planned(self) -> Environment:
         """Return the environment without the rules and overrides that are judged live, on which no plan rests."""
@@ -270,7 +278,6 @@ class Environment(EnvironmentPart):
 
 
 PLANNED_LATER: dict[str, str] = {
-    "elastic": "nodes are not given back at night yet; every pool has a fixed size",
     "compliance": "compliance sets are not planned yet; set `data:` and `residency:` on each route",
     "team": "engineering time is not planned yet; compare plans by their infrastructure cost",
     "routes.*.tiers": "routing by complexity is not planned yet; write one route a tier",

@@ -168,7 +168,7 @@ def _waits(route: PlannedRoute, columns: int) -> tuple[str, ...]:
 
 def _served_by(route: PlannedRoute, plan: Plan) -> str:
     pools = sorted({name for band in route.bands for name in band.weights})
-    parts = [f"{_pool(plan, name).replicas.max} × {name}" for name in pools]
+    parts = [f"{_pool(plan, name).replicas.words} × {name}" for name in pools]
     if route.fallback:
         first = "then " if parts else ""
         parts += [f"{first}{route.fallback[0]}", *(f"then {api}" for api in route.fallback[1:])]
@@ -242,8 +242,8 @@ def _pools(plan: Plan) -> FoldingTable:
         rows.append(
             (
                 pool.name,
-                f"{group.max_nodes} × {group.instance_type}" + _otherwise(group),
-                str(pool.replicas.max),
+                f"{group.count_words} × {group.instance_type}" + _otherwise(group),
+                pool.replicas.words,
                 _layout(pool.engine),
                 str(pool.engine.max_num_seqs),
                 share(pool.peak_utilization),

@@ -26,6 +26,8 @@ PLATFORM = "platform"
 """Component of the lines that no single node group or route causes."""
 UNPRICED = "bill"
 """Name of the verdict that tells what is not on the bill, because nobody knows its price."""
+STARTING = ", starting nodes, "
+"""Part of the name of a line for nodes that are paid for and do not serve yet; their number a month follows."""
 NEEDED_ITEMS = ("eks-control-plane", "ebs-gp3-storage")
 """Items of the platform without whose price no plan is made."""
 

@@ -87,6 +87,11 @@ class NodeGroup(PlanPart):
         return self.max_nodes - self.spot - self.owned - sum(self.blocks.values())
 
     @property
+    def count_words(self) -> str:
+        """Say how many nodes it has, like `4`, or `1 to 4` where their number follows the clock."""
+        return f"{self.max_nodes}" if self.schedule is None else f"{self.min_nodes} to {self.max_nodes}"
+
+    @property
     def ways(self) -> str:
         """Say how its nodes are paid for, like `4 on-demand, 2 spot`; one way alone stands without its number."""
         paid = self.paid + self.spot + sum(self.committed.values())
@@ -259,6 +264,11 @@ class Replicas(PlanPart):
     min: int
     max: int
     schedule: Schedule | None = left_out_at(None)
+
+    @property
+    def words(self) -> str:
+        """Say how many there are, like `4`, or `1 to 4` where their number follows the clock."""
+        return f"{self.max}" if self.schedule is None else f"{self.min} to {self.max}"
 
 
 class Pool(PlanPart):

@@ -53,6 +53,25 @@ class Schedule(PlanPart):
             counts.append(current)
         return tuple(counts)
 
+    @property
+    def words(self) -> str:
+        """Say what runs when, like `4 from 6:00, 1 from 20:00 (mon to fri, Europe/Berlin)`."""
+        changes = {day: tuple((s.hour, s.count) for s in self.sizes if s.day == day) for day in DAYS}
+        parts = []
+        for alike in dict.fromkeys(changes[day] for day in DAYS if changes[day]):
+            days = _days([day for day in DAYS if changes[day] == alike])
+            parts.append((", ".join(f"{count} from {hour}:00" for hour, count in alike), days))
+        *first, (last, days) = parts
+        return "; ".join([*(f"{sizes} ({when})" for sizes, when in first), f"{last} ({days}, {self.timezone})"])
+
+
+def _days(days: list[Day]) -> str:
+    """Name days of the week; three or more in a row are named by the first and the last."""
+    places = [DAYS.index(day) for day in days]
+    if len(days) > 2 and places[-1] - places[0] == len(days) - 1:
+        return f"{days[0]} to {days[-1]}"
+    return ", ".join(days)
+
 
 def schedule(timezone: str, by_hour: tuple[int, ...]) -> Schedule | None:
     """Return the schedule of 168 sizes by local hour, from Monday 00:00; None where they are all alike."""

@@ -87,6 +87,7 @@ NAMED_BY = {
     "routes": "NAME",
     "providers": "PROVIDER",
     "quotas": "FAMILY",
+    "elastic": "FAMILY",
     "models": "MODEL",
     "deployments": "MODEL",
     "seasons": "MONTH",

@@ -17,6 +17,7 @@ from planner.decision.answer.engine_images import engine_verdicts, planned_engin
 from planner.decision.answer.fleet import node_groups, pools
 from planner.decision.answer.routes import routes
 from planner.decision.answer.sentences import MEANING
+from planner.decision.answer.sizes import follows_load, nodes_by_level
 from planner.decision.answer.solved import Solved
 from planner.decision.answer.spend import bands_without_place, cost_of
 from planner.decision.answer.updates import update_verdicts, with_updates
@@ -64,7 +65,10 @@ def assemble(solved: Solved, background: Background) -> Plan:
         node_groups(solved), {str(family): quota for family, quota in solved.environment.quotas.items()}
     )
     levels, planned_pools = _levels(solved), pools(solved, background.gates)
-    planned_routes = with_availability(without_failures, levels, groups, planned_pools, apis, solved.catalog.failures)
+    sizes = {group: nodes_by_level(solved, group) for group in solved.groups if follows_load(solved, group)}
+    planned_routes = with_availability(
+        without_failures, levels, groups, planned_pools, apis, solved.catalog.failures, sizes
+    )
     return Plan(
         platform=_platform(solved),
         levels=levels,

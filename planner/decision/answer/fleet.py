@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from planner.decision.answer.sizes import nodes_by_level, schedule_of, spot_by_level, warm_seconds
 from planner.decision.answer.solved import Solved
 from planner.decision.candidates.platform import NODE_DISK_GB
 from planner.decision.candidates.rating import traffic_of
@@ -17,7 +18,6 @@ from planner.domain.adapters import Adapter, max_lora_rank
 from planner.domain.models import Drafter, Model, ScaledPositions
 from planner.performance.admission import gate, queued_requests, queued_tokens
 from planner.performance.full_gate import GatePart, full_gate
-from planner.performance.loading import load_seconds
 from planner.performance.memory import memory_share
 from planner.performance.precision import engine_dtype
 from planner.plan.fleet import (
@@ -62,14 +62,16 @@ def gates(solved: Solved, ruler: Ruler) -> dict[str, int]:
 def _parts(solved: Solved, ruler: Ruler, pool: SelfHosted) -> list[GatePart]:
     """Return the bands of a pool with their planned rates at the level where the pool is busiest."""
     choice, capacity = solved.choice, pool.replica_class.capacity
-    busy = [six_digits(replicas) for replicas in choice.busy(pool.name)]
+    most = solved.fleet.replicas[pool.name]
+    busy = [six_digits(share * most) for share in choice.utilization(pool.name, most)]
     level = busy.index(max(busy))
+    replicas = choice.replicas_at(pool.name, level, most)
     rates = {key: choice.planned(key, pool.name)[level] for key in choice.bands_of(pool.name)}
     return [
         GatePart(
             question=question_of(pool.replica, key, ruler),
             traffic=traffic_of(pool.replica, key),
-            requests_per_second=rate / solved.fleet.replicas[pool.name],
+            requests_per_second=rate / replicas,
             capacity=capacity[key],
         )
         for key, rate in rates.items()
@@ -92,7 +94,7 @@ def _node_group(solved: Solved, name: str, pools: Sequence[SelfHosted]) -> NodeG
         quota_family=k.quota_family if made else "",
         capacity_type="on-demand",
         zones=tuple(sorted(offering.zones)),
-        min_nodes=len(nodes),
+        min_nodes=min(nodes_by_level(solved, name)),
         max_nodes=len(nodes),
         exclusive=k.exclusive,
         placement=_placement(nodes),
@@ -103,6 +105,9 @@ def _node_group(solved: Solved, name: str, pools: Sequence[SelfHosted]) -> NodeG
         blocks=solved.existing.reserved(name, "block"),
         spot=solved.spot_of(name),
         committed={each.key: count for each, count in sorted(solved.committed[name].items())},
+        schedule=schedule_of(solved, nodes_by_level(solved, name)),
+        spot_schedule=schedule_of(solved, spot_by_level(solved, name)),
+        warm_seconds=warm_seconds(solved, name),
     )
 
 
@@ -118,7 +123,9 @@ def _placement(nodes: Sequence[Mapping[str, int]]) -> tuple[NodePlacement, ...]:
 
 def _pool(solved: Solved, pool: SelfHosted, in_flight: int) -> Pool:
     replica, shape = pool.replica, pool.shape
-    count = solved.fleet.replicas[pool.name]
+    count, each = solved.fleet.replicas[pool.name], pool.replica_class.replicas_per_node
+    by_level = tuple(nodes * each for nodes in nodes_by_level(solved, pool.group_name))
+    scheduled = schedule_of(solved, by_level)
     routes = tuple(shape.route(route.name) for route in solved.routes_of(pool))
     kinds = {route.route.data for route in routes}
     context = max(route.lengths.mean_context for route in routes)
@@ -132,7 +139,7 @@ def _pool(solved: Solved, pool: SelfHosted, in_flight: int) -> Pool:
         gpu=shape.gpu.key,
         node_group=pool.group_name,
         privacy="restricted" if "restricted" in kinds else "internal" if "internal" in kinds else "public",
-        replicas=Replicas(min=count, max=count),
+        replicas=Replicas(min=min(by_level) if scheduled else count, max=count, schedule=scheduled),
         max_in_flight=in_flight,
         engine=EngineSettings(
             tensor_parallel_size=shape.parallelism.tensor_parallel_size,
@@ -170,11 +177,9 @@ def _pool(solved: Solved, pool: SelfHosted, in_flight: int) -> Pool:
         clock=PoolClock(**{name: getattr(replica.clock, name) for name in PoolClock.model_fields}),
         kv_tokens=int(replica.memory.kv_tokens(context)),
         weights_gib_per_gpu=Decimal(replica.memory.weights_bytes / 2**30),
-        load_seconds=load_seconds(
-            _read_bytes(pool), pool.offering.instance.network_baseline_gbps, pool.offering.instance.gpu_count
-        ),
+        load_seconds=pool.load_seconds,
         capacity=tuple(_capacity(pool, key[0], key[1]) for key in solved.choice.bands_of(pool.name)),
-        peak_utilization=solved.choice.load(pool.name) / count,
+        peak_utilization=max(solved.choice.utilization(pool.name, count)),
         weights=shape.model.weights if shape.quantization.checkpoint == shape.model.hf_id else None,
         gated_licence=shape.model.gated_licence if shape.quantization.checkpoint == shape.model.hf_id else None,
         adapters=tuple(PoolAdapter(name=a.key, weights=a.weights, rank=a.rank) for a in adapters),
@@ -215,16 +220,6 @@ def _speculative_config(drafter: Drafter | None) -> SpeculativeConfig | None:
     return SpeculativeConfig(
         method=drafter.method, num_speculative_tokens=drafter.num_speculative_tokens, model=drafter.checkpoint
     )
-
-
-def _read_bytes(pool: SelfHosted) -> float:
-    """Return the bytes that each GPU reads while a replica loads: its part of the checkpoint, as the ranks share the
-    reading. A model that is quantized while it loads is read as its maker published it.
-
-    Copies of the attention load apart, so that each of their ranks reads the whole checkpoint.
-    """
-    readers = 1 if pool.shape.copies > 1 else pool.shape.gpus
-    return pool.shape.checkpoint_gb * 1e9 / readers
 
 
 def _capacity(pool: SelfHosted, route: str, band: int) -> PoolCapacity:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from planner.decision.answer.sizes import hours_of, spot_by_level
 from planner.decision.answer.solved import Solved
 from planner.domain.purchases import Commitment, no_commitment
 from planner.plan.review import Verdict
@@ -28,7 +29,8 @@ def _spot(solved: Solved) -> Iterator[Verdict]:
         return
     counts = {group: solved.spot_of(group) for group in solved.groups}
     if any(counts.values()):
-        saved = sum(count * _spot_saving(solved, group) for group, count in counts.items())
+        hours = {group: hours_of(solved, spot_by_level(solved, group)) for group in counts}
+        saved = sum(each / HOURS_PER_MONTH * _spot_saving(solved, group) for group, each in hours.items())
         told = ", ".join(
             f"{count} of {solved.nodes_of(group)} × {solved.groups[group][0].offering.instance_type}"
             for group, count in counts.items()

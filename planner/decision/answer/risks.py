@@ -66,14 +66,15 @@ def _slowest_that_carries(solved: Solved, ruler: Ruler, pool: SelfHosted) -> flo
         factors = {key: by_key[key][place] for key in keys}
         if min(factors.values()) <= 0:
             break
-        busy = max(
+        short = any(
             sum(
                 solved.choice.planned(key, pool.name)[t] / (pool.replica_class.capacity[key] * factors[key])
                 for key in keys
             )
+            > solved.choice.replicas_at(pool.name, t, replicas) * (1 + 1e-6)
             for t in range(solved.choice.levels)
         )
-        if busy > replicas * (1 + 1e-6):
+        if short:
             break
         carried = slowness
     return carried

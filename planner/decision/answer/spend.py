@@ -1,6 +1,11 @@
 """What a choice costs, as cost lines: nodes by group, disks, tokens by route and API, and the parts of the cluster.
 
 Nodes run every hour of the month, and machines that are paid for already are on the bill whether they are used or not.
+The nodes of a group whose size follows its load run for the hours of their levels; and those that start are paid for
+until their replicas serve, which is a line of its own:
+
+    hours of starting = starts a month · warm seconds / 3600
+
 Tokens are counted by the price part that they are billed at:
 
     tokens a month = Σ over levels: mean rate · hours · 3600 · share sent to the API · mean tokens of the band
@@ -11,12 +16,22 @@ from __future__ import annotations
 from decimal import Decimal
 
 from planner.decision.answer.ranges import cost_ranges, whole_range
+from planner.decision.answer.sizes import (
+    firm_by_level,
+    follows_load,
+    hours_of,
+    nodes_by_level,
+    on_demand_by_level,
+    spot_by_level,
+    starts_of,
+    warm_seconds,
+)
 from planner.decision.answer.solved import Solved
 from planner.decision.candidates.hosted_apis import MILLION
 from planner.decision.candidates.platform import NODE_DISK_GB
 from planner.domain.apis import PricePart
 from planner.domain.load import uncertainty
-from planner.money.cost import bill, cluster_lines, disk_key, line
+from planner.money.cost import STARTING, bill, cluster_lines, disk_key, line
 from planner.plan.cost import Cost, CostLine
 from planner.words.units import HOURS_PER_MONTH
 
@@ -69,6 +84,9 @@ def _nodes(solved: Solved) -> list[CostLine]:
     disk = solved.catalog.prices.price(disk_key(solved.region))
     lines = []
     for group, pools in solved.groups.items():
+        if follows_load(solved, group):
+            lines += _following(solved, group)
+            continue
         offering, count = pools[0].offering, solved.nodes_of(group)
         ways = [("on-demand", solved.on_demand(group), offering.price), ("spot", solved.spot_of(group), offering.spot)]
         prices = dict(offering.committed)
@@ -83,6 +101,34 @@ def _nodes(solved: Solved) -> list[CostLine]:
             disks = count - solved.existing.count(group, "owned")
             if disks:
                 lines.append(line("root volumes", group, "fixed", disks * NODE_DISK_GB, disk))
+    return lines
+
+
+def _following(solved: Solved, group: str) -> list[CostLine]:
+    """Return the lines of a node group whose size follows its load."""
+    offering, warm_hours = solved.groups[group][0].offering, warm_seconds(solved, group) / 3600
+    firm, spot = firm_by_level(solved, group), spot_by_level(solved, group)
+    node_hours = hours_of(solved, nodes_by_level(solved, group))
+    bought = hours_of(solved, on_demand_by_level(solved, group))
+    lines, prices = [], dict(offering.committed)
+    for each, taken in solved.committed[group].items():
+        name = f"{offering.instance_type} {each.words}"
+        lines.append(line(name, group, "fixed", taken * HOURS_PER_MONTH, prices[each]))
+    for words, hours, sizes, price in (
+        ("on-demand", bought, firm, offering.price),
+        ("spot", hours_of(solved, spot), spot, offering.spot),
+    ):
+        if hours:
+            assert price is not None  # what has none is not bought in that way
+            lines.append(line(f"{offering.instance_type} {words}", group, "fixed", hours, price))
+        if count := starts_of(solved, sizes):
+            assert price is not None
+            name = f"{offering.instance_type} {words}{STARTING}{count:.0f} a month"
+            lines.append(line(name, group, "fixed", count * warm_hours, price))
+            node_hours += count * warm_hours
+    disk = solved.catalog.prices.price(disk_key(solved.region))
+    assert disk is not None
+    lines.append(line("root volumes", group, "fixed", NODE_DISK_GB * node_hours / HOURS_PER_MONTH, disk))
     return lines
 
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from planner.decision.answer.adapter_verdicts import adapter_verdicts
 from planner.decision.answer.data_rules import licence_doubts, privacy_of
+from planner.decision.answer.elastic_verdicts import elastic_verdicts
 from planner.decision.answer.own_rows import own_verdict
 from planner.decision.answer.paid_verdicts import paid_verdicts
 from planner.decision.answer.price_verdicts import price_verdicts
@@ -59,6 +60,7 @@ def verdicts(
         *_quotas(solved),
         *purchase_verdicts(solved),
         *paid_verdicts(solved),
+        *elastic_verdicts(solved),
         *_there_already(solved),
         *_unused(solved),
         *price_verdicts(environment, solved.catalog, cost, _spot_prices(solved)),

@@ -8,8 +8,9 @@ of those months, as the trace's own windows show it.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from planner.decision.candidates.reach import NO_CUTS, Cuts, bands_read, context_wanted, reach_of, room_counted
@@ -26,7 +27,7 @@ from planner.domain.workload import InputBand, Mix, Workload, joined, poisson_bu
 from planner.performance.capacity import LatencyTarget
 from planner.performance.capacity_search import CYCLE_MINUTES
 from planner.performance.lengths import Lengths, lengths_of
-from planner.words.units import MS_PER_HOUR
+from planner.words.units import HOURS_PER_MONTH, HOURS_PER_WEEK, MS_PER_HOUR
 
 LEVELS = 6
 """Number of load levels that a week is reduced to; each of them adds columns to the program."""
@@ -201,18 +202,31 @@ class Demand:
 
     routes: the routes, sorted by name.
     levels: the load levels, whose hours sum to a month.
-    hours: place of the level of each of the 168 hours.
+    weeks: requests/s of each route in each UTC hour of the week, from Monday 00:00; they decide which level comes when.
     worked: routes whose rates in the levels say when they are worked on; those of all others say when they come.
     """
 
     routes: tuple[RouteDemand, ...]
     levels: tuple[Level, ...]
-    hours: tuple[int, ...] = ()
+    weeks: Mapping[str, Sequence[float]] = field(default_factory=dict)
     worked: frozenset[str] = frozenset()
 
     def route(self, name: str) -> RouteDemand:
         """Return the demand of a route. Raises StopIteration where there is none of this name."""
         return next(route for route in self.routes if route.name == name)
+
+    @cached_property
+    def level_of_hour(self) -> tuple[int, ...]:
+        """Return the index of the level of each UTC hour of the week, from Monday 00:00."""
+        places = {level.name: index for index, level in enumerate(self.levels)}
+        return tuple(places[name] for name in level_of_each_hour(self.weeks, LEVELS))
+
+    @cached_property
+    def changes(self) -> tuple[tuple[int, int, float], ...]:
+        """Return how often a month one level follows another one: (the earlier, the later, times), sorted."""
+        hours = self.level_of_hour
+        counts = Counter((hours[hour - 1], hours[hour]) for hour in range(len(hours)) if hours[hour - 1] != hours[hour])
+        return tuple((a, z, n * HOURS_PER_MONTH / HOURS_PER_WEEK) for (a, z), n in sorted(counts.items()))
 
     @cached_property
     def shares(self) -> dict[BandKey, float]:
@@ -243,9 +257,7 @@ def demand(
     )
     weeks = {r.name: hourly_rates(r.load.mean * r.load.usage_factor, r.week.profile) for r in routes}
     burst = {r.name: r.workload.burst.p95_300s * r.load.capacity_factor / r.load.usage_factor for r in routes}
-    reduced = levels(weeks, LEVELS, burst)
-    place = {level.name: index for index, level in enumerate(reduced)}
-    return Demand(routes, reduced, tuple(place[name] for name in level_of_each_hour(weeks, LEVELS)))
+    return Demand(routes, levels(weeks, LEVELS, burst), weeks)
 
 
 @dataclass(frozen=True)

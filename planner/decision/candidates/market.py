@@ -14,6 +14,7 @@ from planner.decision.candidates.buyable import buyable, candidate
 from planner.decision.candidates.candidate import Candidate
 from planner.decision.candidates.deferrals import deferrals, with_pace
 from planner.decision.candidates.demand import Demand, RouteDemand, demand
+from planner.decision.candidates.elastic import of_month, with_elastic, with_elastic_preferred
 from planner.decision.candidates.existing import existing_counts, existing_usd, paid_machines, with_existing
 from planner.decision.candidates.hardware_rules import machine_rules
 from planner.decision.candidates.hosted_apis import HostedApi, hosted_apis
@@ -207,10 +208,11 @@ def survey(
     always = {s for s in loading if rules.prefer_something or stands_for(s, machines, inputs.locked_pools)}
     found = buyable(loading, machines, question, asked.shares, screen, hopes, always, known_usd)
     preferred = preferred_bands(found.classes, rules)
-    wanted = inputs.locked_pools | preferred_leaders(found.classes, asked.shares, preferred)
+    locked = of_month(inputs.locked_pools, found.classes)
+    wanted = locked | preferred_leaders(found.classes, asked.shares, preferred)
     in_reach, dear = affordable(found.classes, found.usd, question, wanted)
     best, dominated = without_dominated(in_reach, preferred)
-    keep = inputs.locked_pools | preferred_leaders(best, asked.shares, preferred)
+    keep = locked | preferred_leaders(best, asked.shares, preferred)
     classes, far_from_cheapest = short_list(best, asked.shares, keep)
     left = {c.name for c in classes}
     fallen = {c.name for c in in_reach} - {c.name for c in best}
@@ -231,8 +233,8 @@ def survey(
     undercut = (c for c in found.classes if c.name not in left and c.name not in fallen)
     return replace(
         bare,
-        classes=classes,
-        preferred=preferred,
+        classes=tuple(with_elastic(classes, environment.elastic_families, environment.reserve.zone)),
+        preferred=with_elastic_preferred(preferred),
         omissions=omissions,
         offers=frozenset(dear_offers.union(offer for c in found.classes for offer in _offers(c))),
         undercut=frozenset(dear_offers.union(offer for c in undercut for offer in _offers(c))),
@@ -272,6 +274,7 @@ def ask(environment: Environment, market: Market) -> Question:
     helped = spillable | {f.key for f in flows if market.demand.route(f.route).route.may_wait}
     budget = environment.budget.monthly if environment.budget else None
     api_budget = environment.api.monthly_budget
+    elastic = any(c.replica_class.is_elastic for c in market.classes)
     return Question(
         level_hours=tuple(float(level.hours) for level in market.demand.levels),
         flows=flows,
@@ -286,7 +289,8 @@ def ask(environment: Environment, market: Market) -> Question:
         existing_usd=market.existing_usd,
         spot_share=environment.purchase.spot_share,
         deferrals=waiting,
-        hours=market.demand.hours if waiting else (),
+        hours=market.demand.level_of_hour if waiting else (),
+        changes=market.demand.changes if elastic else (),
     )
 
 

@@ -5,6 +5,7 @@ A class is named by its model, precision, GPU and place on the node; a deploymen
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
@@ -16,8 +17,11 @@ from planner.decision.candidates.shapes import OWN_NODES, Shape, held_words
 from planner.decision.choice.question import ReplicaClass
 from planner.domain.offerings import Offering
 from planner.domain.prices import Price
+from planner.performance.loading import NODE_SECONDS, load_seconds
 from planner.words.names import bounded
 
+ELASTIC = "elastic"
+"""End of the name of an elastic class beside the one that runs the whole month."""
 LONGEST_NAME = 48
 """Characters of a pool's name: a Helm release takes 53, and `vllm-` stands before it."""
 
@@ -57,7 +61,26 @@ class SelfHosted:
     def group_name(self) -> str:
         """Return the name of its node group: its own, or the one of all classes on this instance type."""
         k = self.replica_class
-        return k.name if k.exclusive else f"{slug(k.instance_type)}-on-demand"
+        return k.name if k.exclusive or k.is_elastic else f"{slug(k.instance_type)}-on-demand"
+
+    @property
+    def load_seconds(self) -> float:
+        """Return the time from the start of a container until it serves, seconds.
+
+        Each GPU reads its part of the checkpoint, as the ranks share the reading. A model that is quantized while it
+        loads is read as its maker published it. Copies of the attention load apart, so that each of their ranks reads
+        the whole checkpoint.
+        """
+        instance = self.offering.instance
+        readers = 1 if self.shape.copies > 1 else self.shape.gpus
+        return load_seconds(
+            self.shape.checkpoint_gb * 1e9 / readers, instance.network_baseline_gbps, instance.gpu_count
+        )
+
+    @property
+    def warm_seconds(self) -> int:
+        """Return the time from the request for a node until a replica on it serves, seconds."""
+        return math.ceil(NODE_SECONDS + self.load_seconds)
 
 
 def self_hosted_classes(replicas: Iterable[Replica], hosts: Hosts, storage_usd_per_gb: float) -> tuple[SelfHosted, ...]:
@@ -76,6 +99,11 @@ def self_hosted_classes(replicas: Iterable[Replica], hosts: Hosts, storage_usd_p
     return tuple(sorted(classes, key=lambda c: c.name))
 
 
+def elastic_name(name: str) -> str:
+    """Return the name of the elastic class beside the class of this name."""
+    return bounded(f"{name}-{ELASTIC}", LONGEST_NAME)
+
+
 def slug(text: str) -> str:
     """Spell a name as Kubernetes wants it: in lower-case letters, digits and hyphens."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
@@ -84,7 +112,8 @@ def slug(text: str) -> str:
 def stands_for(shape: Shape, machines: Hosts, names: Collection[str]) -> bool:
     """Say whether some class of a shape has one of these names."""
     variants = ("", *(f"cap{cap}" for cap in CAPS))
-    return any(class_name(shape, host, variant) in names for host in machines.of(shape) for variant in variants)
+    made = (class_name(shape, host, variant) for host in machines.of(shape) for variant in variants)
+    return any(name in names or elastic_name(name) in names for name in made)
 
 
 def class_name(shape: Shape, host: Host, variant: str) -> str:

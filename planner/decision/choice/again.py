@@ -25,12 +25,17 @@ def solve_again(question: Question, limits: SearchLimits, former: Choice) -> Ans
     likely = frozenset(former.answer.replicas)
     if admits_no_more(question, former.question):
         same = solve(question.with_classes(likely), limits)
-        if isinstance(same, Answer) and same.replicas == former.answer.replicas:
+        if isinstance(same, Answer) and _sizes(same) == _sizes(former.answer):
             bound_usd = former.answer.usd_per_month * (1 - former.answer.gap)
             if same.usd_per_month <= former.answer.usd_per_month + CENT / 2:
                 gap = 0.0 if former.answer.proven else max(0.0, 1 - bound_usd / same.usd_per_month)
                 return replace(same, proven=former.answer.proven, gap=gap)
     return solve(question, limits, likely)
+
+
+def _sizes(answer: Answer) -> tuple[object, ...]:
+    """Return what the same choice of replicas means: their numbers, and those by level."""
+    return answer.replicas, answer.nodes_by_level
 
 
 def admits_no_more(question: Question, other: Question) -> bool:

@@ -100,6 +100,22 @@ class Choice:
         """Return the number of replicas of a class that are busy at its busiest level, not rounded."""
         return max(self.busy(name))
 
+    def replicas_at(self, name: str, t: int, most: int | None = None) -> int:
+        """Return the replicas of a class at a level. most: how many there are where their number does not change; those
+        of the answer without it."""
+        k = self.classes[name]
+        if k.node_group in self.answer.nodes_by_level:
+            return self.answer.nodes_at(k.node_group, t) * k.replicas_per_node
+        return self.answer.replicas[name] if most is None else most
+
+    def utilization(self, name: str, most: int) -> tuple[float, ...]:
+        """Return the share of the replicas of a class that is busy, by level; 0 where there are none.
+
+        most: how many there are where their number does not change.
+        """
+        counts = (self.replicas_at(name, t, most) for t in range(self.levels))
+        return tuple(busy / count if count else 0.0 for busy, count in zip(self.busy(name), counts, strict=True))
+
     def api_share(self, route: str | None = None) -> float:
         """Return the share of the month's requests of a route, or of all routes, that goes to APIs.
 

@@ -1,4 +1,7 @@
-"""The names of the program's columns, as `program` explains them."""
+"""The names of the program's columns, as `program` explains them.
+
+What an elastic class has by level carries the level's index `t`; without it, the name is that of the whole month.
+"""
 
 from __future__ import annotations
 
@@ -40,24 +43,24 @@ def c(k: ReplicaClass) -> str:
     return f"c[{k.weights}]"
 
 
-def n(group: str) -> str:
+def n(group: str, t: int | None = None) -> str:
     """Return the name of the column: the nodes of a group, but for those that are spot."""
-    return f"n[{group}]"
+    return f"n[{group}{_at(t)}]"
 
 
-def spot(group: str) -> str:
+def spot(group: str, t: int | None = None) -> str:
     """Return the name of the column: the spot nodes of a group."""
-    return f"o[{group}]"
+    return f"o[{group}{_at(t)}]"
 
 
-def spot_of_zone(group: str) -> str:
+def spot_of_zone(group: str, t: int | None = None) -> str:
     """Return the name of the column: the most spot nodes of a group in one zone."""
-    return f"p[{group}]"
+    return f"p[{group}{_at(t)}]"
 
 
-def nodes_of_zone(group: str) -> str:
+def nodes_of_zone(group: str, t: int | None = None) -> str:
     """Return the name of the column: the most nodes of a group in one zone."""
-    return f"d[{group}]"
+    return f"d[{group}{_at(t)}]"
 
 
 def committed(instance_type: str, commitment: str) -> str:
@@ -75,6 +78,25 @@ def on_blocks(instance_type: str) -> str:
     return f"e[{instance_type}]"
 
 
-def b(instance_type: str) -> str:
+def b(instance_type: str, t: int | None = None) -> str:
     """Return the name of the column: the machines on demand of a type of which some are paid for otherwise."""
-    return f"b[{instance_type}]"
+    return f"b[{instance_type}{_at(t)}]"
+
+
+def on(k: ReplicaClass, t: int) -> str:
+    """Return the name of the column: whether an elastic class runs at level t."""
+    return f"on[{k.name},{t}]"
+
+
+def started(group: str, earlier: int, later: int) -> str:
+    """Return the name of the column: the nodes that start when one level follows another, but for spot ones."""
+    return f"up[{group},{earlier},{later}]"
+
+
+def spot_started(group: str, earlier: int, later: int) -> str:
+    """Return the name of the column: the spot nodes that start when one level follows another."""
+    return f"ou[{group},{earlier},{later}]"
+
+
+def _at(t: int | None) -> str:
+    return "" if t is None else f",{t}"

@@ -1,10 +1,10 @@
 """The same machines under another load or another speed: what goes to APIs then, and what finds no place.
 
-Nothing is bought here. Replicas keep their number, bands keep their class, and the APIs take what does not fit, as far
-as they may; a band that is refused for its length stays refused. All bands of a pool are admitted alike. Quotas and
-budgets do not bind, because the machines are there and a bill does not stop at its budget; the rate limits of API
-accounts do. Requests without a place are counted. What may wait keeps the hours
-of the plan, and is let in apart: a pool leaves it out before it sends away what may not wait.
+Nothing is bought here. Replicas keep their number at each level, bands keep their class, and the APIs take what does
+not fit, as far as they may; a band that is refused for its length stays refused. All bands of a pool are admitted
+alike. Quotas and budgets do not bind, because the machines are there and a bill does not stop at its budget; the rate
+limits of API accounts do. Requests without a place are counted. What may wait keeps the hours of the plan, and is let
+in apart: a pool leaves it out before it sends away what may not wait.
 
 Columns, with the indices and given numbers of `program`:
 
@@ -14,7 +14,7 @@ Columns, with the indices and given numbers of `program`:
 Rows:
 
     f[k(r,i),t] + Σ_a s[r,i,a,t] + o[r,i,t] = 1                each band and level
-    Σ_{r,i} λ̄[r,i,t] / μ[k,r,i] · f[k,t] ≤ y[k]                each class and level
+    Σ_{r,i} λ̄[r,i,t] / μ[k,r,i] · f[k,t] ≤ y[k,t]              each class and level
     60·Σ_{r,i,a} λ̄[r,i,t]·s[r,i,a,t]·tokens[r,i,a] ≤ TPM       each account and level; the same for requests
 """
 
@@ -87,7 +87,7 @@ def dispatch(choice: Choice, question: Question) -> Dispatch:
             busy = sum(f.planned[t] / k.capacity[f.key] for f in mine if not f.waits)
             own = [(_admitted(_alone(f), t), f.planned[t] / k.capacity[f.key]) for f in mine if f.waits]
             terms = [(_admitted(name, t), busy), *own]
-            linear.at_most(f"capacity[{name},{t}]", terms, float(choice.answer.replicas[name]))
+            linear.at_most(f"capacity[{name},{t}]", terms, float(choice.replicas_at(name, t)))
     _account_limits(linear, question, spill)
     value = best_shares(linear)
     usd = sum(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from planner.decision.choice.linear import INFINITY
 from planner.decision.choice.question import ApiOption, Flow, Question, ReplicaClass
 from planner.words.units import HOURS_PER_MONTH
 
@@ -38,6 +39,21 @@ def groups(question: Question) -> dict[str, list[ReplicaClass]]:
     return classes
 
 
+def levels_of(question: Question, classes: Iterable[ReplicaClass]) -> tuple[int | None, ...]:
+    """Return the levels at which the nodes of classes are counted; None alone where they run the whole month."""
+    return tuple(range(len(question.level_hours))) if any(k.is_elastic for k in classes) else (None,)
+
+
+def at(k: ReplicaClass, t: int | None) -> int | None:
+    """Return the level at which the nodes of a class are counted: None where they run the whole month."""
+    return t if k.is_elastic else None
+
+
+def elastic_classes(question: Question) -> tuple[ReplicaClass, ...]:
+    """Return the classes whose nodes may be given back."""
+    return tuple(k for k in question.classes if k.is_elastic)
+
+
 def covered_types(question: Question) -> dict[str, ReplicaClass]:
     """Return a class of each instance type of which machines may be paid for otherwise than on demand, by its name.
 
@@ -60,8 +76,31 @@ def spot_groups(question: Question) -> dict[str, list[ReplicaClass]]:
 
 def least_usd(question: Question, k: ReplicaClass) -> float:
     """Return the least that any plan costs in which class k serves something, USD a month."""
-    usd_per_hour = min(k.purchases_usd_per_hour)
-    return least_plan_usd(question, k.exclusive, usd_per_hour, k.existing, k.least_usd_per_existing_node_hour)
+    on_demand, spot, committed = k.purchases_usd_per_hour
+    hours = least_hours(question, k)
+    part = hours / HOURS_PER_MONTH
+    # What a commitment costs is paid for the whole month, and a class that has none has the price on demand there.
+    usd_per_hour = min(min(on_demand, spot) * part, committed if k.commitments else INFINITY)
+    disk_usd = k.least_usd_per_existing_node_hour * part
+    return least_plan_usd(question, k.exclusive, usd_per_hour, k.existing, disk_usd)
+
+
+def least_hours(question: Question, k: ReplicaClass) -> float:
+    """Return the least hours a month that a node of class k runs in any plan in which the class serves something.
+
+    An elastic class that serves a band runs whenever requests of it come, but for hours in which an API takes them or
+    they are turned away; then it runs at one level at least.
+    """
+    if not k.is_elastic:
+        return float(HOURS_PER_MONTH)
+    elsewhere = {f.key for f, _ in api_pairs(question)} | {f.key for f in turned_away(question)}
+    least = float(HOURS_PER_MONTH)
+    for f in question.flows:
+        hours = [hours for hours, rate in zip(question.level_hours, f.planned, strict=True) if rate]
+        if f.key in k.capacity:
+            at_any_time = f.key in elsewhere or f.waits
+            least = min(least, min(hours, default=0.0) if at_any_time else sum(hours))
+    return least
 
 
 def least_plan_usd(

@@ -21,49 +21,26 @@ Columns:
 
 What may wait has rows of its own (`deferred`).
 
-Pools have a fixed size, so that y and n carry no level. A band uses one class (v), because the gateway's weights are
-static. All bands of a pool are admitted alike (f), because its gate counts requests and not routes. A route uses one
-model (u). Tensor-parallel sizes are powers of two that divide the node's GPUs, so that counting GPUs is enough to know
-that replicas fit on nodes.
+Pools have a fixed size, so that y and n carry no level; those of elastic classes are the most, and `elastic` says what
+such classes have by level. `buying` has the ways in which machines are bought. A band uses one class (v), because the
+gateway's weights are static. All bands of a pool are admitted alike (f), because its gate counts requests and not
+routes. A route uses one model (u). Tensor-parallel sizes are powers of two that divide the node's GPUs, so that
+counting GPUs is enough to know that replicas fit on nodes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 
-from planner.decision.choice.columns import (
-    away,
-    b,
-    c,
-    committed,
-    n,
-    nodes_of_zone,
-    on_blocks,
-    on_owned,
-    refused,
-    s,
-    spot,
-    spot_of_zone,
-    v,
-    x,
-    y,
-)
+from planner.decision.choice.buying import buying_columns, covered, nodes_of, outside, spot_share, zones
+from planner.decision.choice.columns import away, c, n, nodes_of_zone, on, refused, s, v, x, y
 from planner.decision.choice.deferred import alike, deferred_columns, most_pace, worked_off
-from planner.decision.choice.limits import ExistingNodes, ServedRoute
-from planner.decision.choice.linear import INFINITY, TIE_BREAK_USD, Linear
-from planner.decision.choice.pairs import (
-    api_pairs,
-    covered_types,
-    groups,
-    local_pairs,
-    outside_quota,
-    refusable,
-    spot_groups,
-    turned_away,
-)
+from planner.decision.choice.elastic import ROWS, elastic_columns, replicas_at
+from planner.decision.choice.limits import ServedRoute
+from planner.decision.choice.linear import TIE_BREAK_USD, Linear
+from planner.decision.choice.pairs import api_pairs, at, groups, local_pairs, refusable, spot_groups, turned_away
 from planner.decision.choice.question import Flow, Question, ReplicaClass
 from planner.decision.choice.team_limits import api_limits, budgets, quota
-from planner.words.units import HOURS_PER_MONTH
 
 SECONDS_PER_HOUR = 3600.0
 
@@ -83,15 +60,16 @@ def formulate(question: Question) -> Linear:
         _capacity,
         _packing,
         _exclusive,
-        _covered,
-        _outside_quota,
-        _spot_share,
-        _zones,
+        covered,
+        outside,
+        spot_share,
+        zones,
         _weights,
         _required,
         _platform,
         quota,
         api_limits,
+        *ROWS,
         budgets,
         worked_off,
         alike,
@@ -101,7 +79,7 @@ def formulate(question: Question) -> Linear:
 
 
 def _columns(program: Linear, question: Question) -> None:
-    levels, covered = range(len(question.level_hours)), covered_types(question)
+    levels = range(len(question.level_hours))
     for f, k in local_pairs(question):
         program.binary(v(f, k), TIE_BREAK_USD)
         for t in levels:
@@ -116,28 +94,12 @@ def _columns(program: Linear, question: Question) -> None:
     for f in refusable(question):
         program.binary(refused(f))
     for k in question.classes:
-        program.integer(y(k), TIE_BREAK_USD)
+        (program.continuous if k.is_elastic else program.integer)(y(k), TIE_BREAK_USD)
         for t in levels:
             program.continuous(f"f[{k.name},{t}]", 0.0, 1.0)
         program.binary(f"w[{k.name}]", TIE_BREAK_USD)
-    for group, classes in groups(question).items():
-        disk_usd = classes[0].usd_per_existing_node_hour if classes[0].instance_type in covered else None
-        usd_per_hour = classes[0].usd_per_node_hour if disk_usd is None else disk_usd
-        program.integer(n(group), usd_per_hour * HOURS_PER_MONTH)
-    for group, classes in spot_groups(question).items():
-        program.integer(spot(group), (classes[0].usd_per_spot_hour or 0.0) * HOURS_PER_MONTH)
-        program.integer(spot_of_zone(group))
-    for group in groups(question) if question.survives_a_zone else ():
-        program.integer(nodes_of_zone(group))
-    for instance_type, k in covered.items():
-        disk_usd = k.usd_per_existing_node_hour
-        usd = (k.usd_per_node_hour - disk_usd) * HOURS_PER_MONTH
-        program.continuous(b(instance_type), usd, INFINITY if k.may_buy else 0.0)
-        for commitment, usd_per_hour in k.commitments:
-            program.integer(committed(instance_type, commitment), (usd_per_hour - disk_usd) * HOURS_PER_MONTH)
-    for instance_type, k in outside_quota(question).items():
-        program.integer(on_owned(instance_type), -k.usd_per_existing_node_hour * HOURS_PER_MONTH, float(k.owned))
-        program.integer(on_blocks(instance_type), 0.0, float(k.blocks))
+    buying_columns(program, question)
+    elastic_columns(program, question)
     if question.existing_usd:
         program.continuous("held", question.existing_usd, 1.0)
     for route, model in sorted({(f.route, k.model) for f, k in local_pairs(question)}):
@@ -219,6 +181,8 @@ def _admitted_alike(program: Linear, question: Question) -> None:
     """
     for f, k in local_pairs(question):
         for t in range(len(question.level_hours)) if not f.waits else ():
+            if k.is_elastic and not f.planned[t]:
+                continue
             name, admitted = f"[{f.route},{f.band},{k.name},{t}]", f"f[{k.name},{t}]"
             program.at_most(f"admits{name}", [(x(f, k, t), 1.0), (admitted, -1.0)], 0.0)
             program.at_most(f"alike{name}", [(admitted, 1.0), (v(f, k), 1.0), (x(f, k, t), -1.0)], 1.0)
@@ -265,17 +229,20 @@ def _capacity(program: Linear, question: Question) -> None:
         mine = [f for f in question.flows if f.key in k.capacity]
         at_once = [f for f in mine if not f.waits]
         lost = k.replicas_per_node if k.exclusive and question.survives_a_node else 0
+        for t in range(len(question.level_hours)) if k.exclusive and question.survives_a_zone else ():
+            firm = [(x(f, k, t), f.at_pools(t) / k.capacity[f.key]) for f in at_once]
+            in_zone = (nodes_of_zone(k.node_group, at(k, t)), float(k.replicas_per_node))
+            program.at_most(f"zone[{k.name},{t}]", [*firm, *replicas_at(question, k, t), in_zone], 0.0)
         for t in range(len(question.level_hours)):
             load = [(x(f, k, t), f.at_pools(t) / k.capacity[f.key]) for f in mine]
             firm = [(x(f, k, t), f.at_pools(t) / k.capacity[f.key]) for f in at_once]
-            if k.exclusive and question.survives_a_zone:
-                in_zone = (nodes_of_zone(k.node_group), float(k.replicas_per_node))
-                program.at_most(f"zone[{k.name},{t}]", [*firm, (y(k), -1.0), in_zone], 0.0)
-            reserve = (f"w[{k.name}]", float(lost))
+            there = replicas_at(question, k, t)
+            is_there = on(k, t) if k.is_elastic and k.exclusive else f"w[{k.name}]"
+            reserve = (is_there, float(lost))
             if len(at_once) < len(mine) and lost:
-                program.at_most(f"after-loss[{k.name},{t}]", [*firm, (y(k), -1.0), reserve], 0.0)
-                reserve = (f"w[{k.name}]", 0.0)
-            program.at_most(f"capacity[{k.name},{t}]", [*load, (y(k), -1.0), reserve], 0.0)
+                program.at_most(f"after-loss[{k.name},{t}]", [*firm, *there, reserve], 0.0)
+                reserve = (is_there, 0.0)
+            program.at_most(f"capacity[{k.name},{t}]", [*load, *there, reserve], 0.0)
 
 
 def _packing(program: Linear, question: Question) -> None:
@@ -289,13 +256,15 @@ def _packing(program: Linear, question: Question) -> None:
     """
     may_be_spot = spot_groups(question)
     for group, classes in groups(question).items():
+        if classes[0].is_elastic:
+            continue
         terms = [(y(k), float(k.gpus_per_replica)) for k in classes]
         program.at_most(
-            f"packing[{group}]", [*terms, *_nodes(group, may_be_spot, -float(classes[0].gpus_per_node))], 0.0
+            f"packing[{group}]", [*terms, *nodes_of(group, may_be_spot, -float(classes[0].gpus_per_node))], 0.0
         )
     for f, by_group in _uses(question, lambda k: k.node_group):
         for group, used in by_group.items():
-            program.at_most(f"node[{f.route},{f.band},{group}]", [*used, *_nodes(group, may_be_spot, -1.0)], 0.0)
+            program.at_most(f"node[{f.route},{f.band},{group}]", [*used, *nodes_of(group, may_be_spot, -1.0)], 0.0)
     for k in question.classes:
         program.at_most(f"replica[{k.name}]", [(f"w[{k.name}]", 1.0), (y(k), -1.0)], 0.0)
 
@@ -308,86 +277,6 @@ def _exclusive(program: Linear, question: Question) -> None:
     for k in question.classes:
         if k.exclusive:
             program.at_most(f"two-nodes[{k.name}]", [(f"w[{k.name}]", 2.0), (n(k.node_group), -1.0)], 0.0)
-
-
-def _covered(program: Linear, question: Question) -> None:
-    """Machines that are paid for already are filled first, and paid for whether they are used or not.
-
-    Σ_{g of type i} n[g] − Σ_p m[i,p] − b[i] ≤ existing[i]
-    held = 1
-
-    A commitment covers any machine of its type. Where no more can be bought, b[i] is 0, and the number of machines is
-    a limit that a team can move.
-    """
-    if question.existing_usd:
-        program.equal("held", [("held", 1.0)], 1.0)
-    for instance_type, k in covered_types(question).items():
-        nodes = [(n(g), 1.0) for g, classes in groups(question).items() if classes[0].instance_type == instance_type]
-        paid = [b(instance_type), *(committed(instance_type, commitment) for commitment, _ in k.commitments)]
-        limit = None if k.may_buy else ExistingNodes(instance_type)
-        terms = [*nodes, *((name, -1.0) for name in paid)]
-        program.at_most(f"bought[{instance_type}]", terms, float(k.existing), limit)
-
-
-def _outside_quota(program: Linear, question: Question) -> None:
-    """Nodes on machines of one's own use no quota and no disk, and those of capacity blocks no quota.
-
-    h[i] + e[i] ≤ Σ_{g of type i} n[g]
-    h[i] ≤ owned[i],  e[i] ≤ blocks[i]
-    """
-    for instance_type in outside_quota(question):
-        nodes = [(n(g), -1.0) for g, classes in groups(question).items() if classes[0].instance_type == instance_type]
-        terms = [(on_owned(instance_type), 1.0), (on_blocks(instance_type), 1.0), *nodes]
-        program.at_most(f"outside-quota[{instance_type}]", terms, 0.0)
-
-
-def _spot_share(program: Linear, question: Question) -> None:
-    """Of the GPUs of a kind, spot nodes hold at most the share that the team allows, without those of exclusive nodes.
-
-    (1 − share)·Σ_g G[g]·o[g] ≤ share·Σ_g G[g]·n[g]
-    n[g] + o[g] ≤ Σ_{k on g} y[k]
-    y[k] ≤ Σ_{r,i} v[r,i,k]·(max_t λ̄[r,i,t] / μ[k,r,i] + 1)
-
-    The last two keep idle machines from holding up the share: each has a replica, and no class has more of them than
-    all of its bands could need.
-    """
-    share, kinds = question.spot_share, sorted({k.gpu for k in question.classes})
-    may_be_spot = spot_groups(question)
-    for gpu in kinds if may_be_spot and share < 1 else ():
-        own = {g: some[0] for g, some in groups(question).items() if some[0].gpu == gpu and not some[0].exclusive}
-        spots = [(spot(g), (1 - share) * k.gpus_per_node) for g, k in own.items() if g in may_be_spot]
-        if spots:
-            firm = [(n(g), -share * k.gpus_per_node) for g, k in own.items()]
-            program.at_most(f"spot[{gpu}]", [*spots, *firm], 0.0)
-            for group in own:
-                _no_idle(program, question, group, may_be_spot)
-
-
-def _no_idle(program: Linear, question: Question, group: str, may_be_spot: Collection[str]) -> None:
-    classes = groups(question)[group]
-    program.at_most(f"no-idle[{group}]", [*_nodes(group, may_be_spot), *((y(k), -1.0) for k in classes)], 0.0)
-    for k in classes:
-        most = {
-            f.key: max(map(f.at_pools, range(len(question.level_hours)))) * most_pace(question, f)
-            for f in question.flows
-        }
-        used = [(v(f, k), -most[f.key] / k.capacity[f.key] - 1) for f in question.flows if f.key in k.capacity]
-        program.at_most(f"no-idle-replica[{k.name}]", [(y(k), 1.0), *used], 0.0)
-
-
-def _zones(program: Linear, question: Question) -> None:
-    """The nodes of a group are spread over Z zones as evenly as whole numbers can be.
-
-    o[g] ≤ Z·p[g]
-    n[g] + o[g] ≤ Z·d[g]            where the plan must stand the loss of a zone
-    """
-    may_be_spot = spot_groups(question)
-    for group, classes in may_be_spot.items():
-        terms = [(spot(group), 1.0), (spot_of_zone(group), -float(classes[0].zones))]
-        program.at_most(f"spot-of-zone[{group}]", terms, 0.0)
-    for group, classes in groups(question).items() if question.survives_a_zone else ():
-        terms = [*_nodes(group, may_be_spot), (nodes_of_zone(group), -float(classes[0].zones))]
-        program.at_most(f"nodes-of-zone[{group}]", terms, 0.0)
 
 
 def _weights(program: Linear, question: Question) -> None:
@@ -420,11 +309,6 @@ def _platform(program: Linear, question: Question) -> None:
     for f, everything in _uses(question, lambda _: ""):
         for used in everything.values():
             program.at_most(f"platform[{f.route},{f.band}]", [*used, ("z", -1.0)], 0.0)
-
-
-def _nodes(group: str, may_be_spot: Collection[str], each: float = 1.0) -> list[tuple[str, float]]:
-    """Return the terms of all nodes of a group with a coefficient. may_be_spot: groups that may have spot ones."""
-    return [(n(group), each), *([(spot(group), each)] if group in may_be_spot else [])]
 
 
 def _uses(

@@ -76,6 +76,8 @@ class ReplicaClass:
     never has, because no API helps it when AWS takes its nodes back.
     zones: zones that its nodes are spread over.
     commitments: cost of a node under each commitment with its disk, USD an hour, by the commitment's key, sorted.
+    warm_hours: time from the request for a node until its replicas serve, hours, where its nodes may be given back and
+    had again; None where they run the whole month.
     """
 
     name: str
@@ -100,6 +102,12 @@ class ReplicaClass:
     usd_per_spot_hour: float | None = None
     zones: int = 1
     commitments: tuple[tuple[str, float], ...] = ()
+    warm_hours: float | None = None
+
+    @property
+    def is_elastic(self) -> bool:
+        """Say whether its nodes may be given back and had again."""
+        return self.warm_hours is not None
 
     @property
     def purchases_usd_per_hour(self) -> tuple[float, ...]:
@@ -128,8 +136,11 @@ class ReplicaClass:
 
     @property
     def node_group(self) -> str:
-        """Return the node group that it stands on; classes that are not exclusive share one by instance type."""
-        return f"{self.instance_type}/{self.name}" if self.exclusive else self.instance_type
+        """Return the node group that it stands on: its own, or one that classes share by instance type.
+
+        An exclusive class has its own, and so has an elastic one: its nodes come and go with its own load.
+        """
+        return f"{self.instance_type}/{self.name}" if self.exclusive or self.is_elastic else self.instance_type
 
 
 @dataclass(frozen=True)
@@ -204,6 +215,7 @@ class Question:
     spot_share: largest share of spot among the GPUs of a kind, 0 to 1, on nodes that are not exclusive.
     deferrals: when the requests of each route come that may wait (`deferred`).
     hours: place of the level of each hour of the week; empty where no route may wait.
+    changes: how often a month one level follows another one: (the earlier, the later, times), by their indices.
     """
 
     level_hours: tuple[float, ...]
@@ -221,6 +233,7 @@ class Question:
     spot_share: float = 0.0
     deferrals: Mapping[str, Deferral] = field(default_factory=dict)
     hours: tuple[int, ...] = ()
+    changes: tuple[tuple[int, int, float], ...] = ()
 
     def scaled(self, factor: float) -> Question:
         """Return the same question at a multiple of the load."""
@@ -261,6 +274,8 @@ class Answer:
     served: share of a band that a class serves, by (band, class) and level; those without a share are absent.
     spilled: share of a band that an API takes, by (band, API) and level; those without a share are absent.
     turned_away: share of a band that is too long for what serves its route, by level; bands without one are absent.
+    nodes_by_level, spot_by_level: the same numbers by level, of node groups whose size changes; `nodes` and `spot` are
+    then the most.
 
     Levels stand in the order of `Question.level_hours`.
     """
@@ -275,6 +290,16 @@ class Answer:
     turned_away: Mapping[BandKey, tuple[float, ...]] = field(default_factory=dict)
     spot: Mapping[str, int] = field(default_factory=dict)
     committed: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    nodes_by_level: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    spot_by_level: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+    def nodes_at(self, group: str, t: int) -> int:
+        """Return the nodes of a group at a level, with those that are spot."""
+        return self.nodes_by_level[group][t] if group in self.nodes_by_level else self.nodes.get(group, 0)
+
+    def spot_at(self, group: str, t: int) -> int:
+        """Return the spot nodes of a group at a level."""
+        return self.spot_by_level[group][t] if group in self.spot_by_level else self.spot.get(group, 0)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from planner.decision.choice import columns, pairs, program
+from planner.decision.choice import buying, columns, elastic, pairs, program
 from planner.decision.choice.causes import causes
 from planner.decision.choice.deferred import most_pace
 from planner.decision.choice.limits import NoCandidates, SearchEnded
@@ -205,6 +205,7 @@ def _answer(question: Question, linear: Linear, values: Floats, proven: bool, bo
         gap=0.0 if proven or cost <= 0 else max(0.0, (cost - bound) / cost),
         replicas={k.name: int(count) for k in question.classes if (count := value[columns.y(k)])},
         nodes={g: count for g in pairs.groups(question) if (count := round(_nodes(value, g)))},
+        **_by_level(question, value),
         served={key: shares for key, shares in served.items() if any(shares)},
         spilled={key: shares for key, shares in spilled.items() if any(shares)},
         turned_away={key: shares for key, shares in turned_away.items() if any(shares)},
@@ -216,6 +217,21 @@ def _answer(question: Question, linear: Linear, values: Floats, proven: bool, bo
             if (count := round(value[columns.committed(instance_type, commitment)]))
         },
     )
+
+
+def _by_level(question: Question, value: Mapping[str, float]) -> dict[str, dict[str, tuple[int, ...]]]:
+    """Return the nodes and the spot nodes of each group whose size changes, by level, as fields of the answer."""
+    nodes: dict[str, tuple[int, ...]] = {}
+    spots: dict[str, tuple[int, ...]] = {}
+    for k in pairs.elastic_classes(question):
+        group, levels = k.node_group, range(len(question.level_hours))
+        spot = [round(value.get(columns.spot(group, t), 0.0)) for t in levels]
+        every = [round(value[columns.n(group, t)]) + spot[t] for t in levels]
+        if len(set(every)) > 1:
+            nodes[group] = tuple(every)
+        if len(set(spot)) > 1:
+            spots[group] = tuple(spot)
+    return {"nodes_by_level": nodes, "spot_by_level": spots}
 
 
 def _nodes(value: Mapping[str, float], group: str) -> float:
@@ -232,8 +248,14 @@ def _trimmed(
     """
     lean: dict[str, float] = {}
     shared = {some[0].gpu for g, some in pairs.spot_groups(question).items() if round(value[columns.spot(g)])}
+    paid = pairs.covered_types(question)
     for group, classes in pairs.groups(question).items():
-        if classes[0].gpu in shared and not classes[0].exclusive:  # the share of spot may rest on any of them
+        rests = classes[0].gpu in shared and not classes[0].exclusive
+        if classes[0].is_elastic:
+            kept = rests or classes[0].instance_type in paid
+            lean |= elastic.trimmed(question, classes[0], value, served, kept)
+            continue
+        if rests:  # the share of spot may rest on any of them
             lean |= {name: float(round(value[name])) for name in (columns.n(group), *map(columns.y, classes))}
             continue
         gpus = least = 0
@@ -257,14 +279,19 @@ def _trimmed(
             round(value[columns.n(group)]), max(math.ceil(gpus / classes[0].gpus_per_node), least)
         )
     lean["z"] = float(any(lean.values()))
-    for instance_type, k in pairs.covered_types(question).items():
-        groups = (g for g, classes in pairs.groups(question).items() if classes[0].instance_type == instance_type)
-        uncovered = sum(lean[columns.n(g)] for g in groups) - k.existing
+    for instance_type, k in paid.items():
+        own = buying.of_type(question, instance_type)
+        bought_at = {
+            t: sum(lean[columns.n(g, pairs.at(some, t))] for g, some in own.items())
+            for t in pairs.levels_of(question, own.values())
+        }
+        uncovered = max(bought_at.values()) - k.existing
         for commitment, _ in sorted(k.commitments, key=lambda each: (each[1], each[0])):
             name = columns.committed(instance_type, commitment)
             lean[name] = max(0.0, min(float(round(value[name])), uncovered))
             uncovered -= lean[name]
-        lean[columns.b(instance_type)] = max(0.0, uncovered)
+        paid_ahead = max(bought_at.values()) - uncovered
+        lean |= {columns.b(instance_type, t): max(0.0, count - paid_ahead) for t, count in bought_at.items()}
     for instance_type, k in pairs.outside_quota(question).items():
         groups = (g for g, classes in pairs.groups(question).items() if classes[0].instance_type == instance_type)
         nodes = sum(lean[columns.n(g)] for g in groups)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from planner.decision.choice.columns import n, nodes_of_zone, on_blocks, on_owned, s, spot, spot_of_zone, v, x
 from planner.decision.choice.limits import ApiBudget, ApiRate, RateUnit, TotalBudget, VcpuQuota
 from planner.decision.choice.linear import TIE_BREAK_USD, Linear
-from planner.decision.choice.pairs import api_pairs, groups, outside_quota, prompt, spot_groups
+from planner.decision.choice.pairs import api_pairs, at, groups, outside_quota, prompt, spot_groups
 from planner.decision.choice.question import ApiOption, BandKey, Flow, Question, ReplicaClass, apis_in_order
 from planner.domain.buying import SPOT_QUOTA
 
@@ -106,10 +106,11 @@ def _account_limit(
         for group, classes in groups(question).items()
     }
     after = ApiRate(provider, unit, after_loss=True)
-    for group in spot_groups(question):
-        taken = [(spot_of_zone(group), each[group])] if each[group] else []
+    for group, classes in spot_groups(question).items():
+        taken = [(spot_of_zone(group, at(classes[0], t)), each[group])] if each[group] else []
         program.at_most(f"{unit}-after-spot[{provider},{group},{t}]", [*spilled, *taken], limit, after)
-    if question.survives_a_zone and (gone := [(nodes_of_zone(group), node) for group, node in each.items() if node]):
+    in_zone = {group: nodes_of_zone(group, at(classes[0], t)) for group, classes in groups(question).items()}
+    if question.survives_a_zone and (gone := [(in_zone[group], node) for group, node in each.items() if node]):
         program.at_most(f"{unit}-after-zone[{provider},{t}]", [*spilled, *gone], limit, after)
 
 

@@ -123,7 +123,7 @@ def pools(review: Review, plan: Plan) -> Table:
             (
                 pool.name,
                 *nodes,
-                f"{here.replicas.max}" if here else NONE,
+                here.replicas.words if here else NONE,
                 _money(pool.usd_per_month),
                 UNKNOWN if pool.token_share is None else share(pool.token_share),
                 share(here.peak_utilization) if here else NONE,

@@ -10,6 +10,8 @@ from planner.documents.hours import HourOfRoute, hours_of_routes, levels_of_pool
 from planner.documents.lock import Lock, load
 from planner.edges.reporting import billed_weeks
 from planner.edges.workspace import Workspace
+from planner.plan.fleet import Replicas
+from planner.plan.schedule import schedule
 from tests.examples import ENVIRONMENTS, environment_name, lock_paths
 
 NAMES = [environment_name(path) for path in lock_paths()]
@@ -98,3 +100,15 @@ def test_a_pool_is_as_full_as_the_plan_says(name: str) -> None:
 def test_a_pool_without_capacities_is_not_drawn() -> None:
     plan = _lock("prod").plan
     assert levels_of_pool(plan, plan.pools[0].model_copy(update={"capacity": ()})) == ()
+
+
+def test_a_pool_that_follows_the_clock_has_most_in_the_hours_that_keep_most_busy() -> None:
+    plan = _lock("prod").plan
+    pool = plan.pools[0]
+    most = pool.replicas.max
+    hours = tuple(most if 8 <= hour % 24 < 20 else 0 for hour in range(168))
+    asleep = pool.model_copy(update={"replicas": Replicas(min=0, max=most, schedule=schedule("UTC", hours))})
+    levels = sorted(levels_of_pool(plan, asleep), key=lambda level: -level.served)
+    assert [level.there for level in levels] == sorted((level.there for level in levels), reverse=True)
+    assert {level.there for level in levels} == {0, most}
+    assert {level.there for level in levels_of_pool(plan, pool)} == {most}

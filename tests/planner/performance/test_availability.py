@@ -15,6 +15,7 @@ import pytest
 
 from planner.domain.failures import unavailable
 from planner.performance.availability import Account, Flow, NodeKind, Setting, availability, in_zone
+from planner.performance.level_availability import availability_by_level
 
 HOURS = (500.0, 230.0)
 DRAWS = 100_000
@@ -216,3 +217,28 @@ def test_a_machine_is_down_for_its_repairs() -> None:
     rng = Random(3)
     up = sum(rng.expovariate(0.02) for _ in range(200_000))
     assert unavailable(0.02, 3.0) == pytest.approx(200_000 * 3.0 / (up + 200_000 * 3.0), rel=0.01)
+
+
+def test_each_level_is_held_against_its_own_machines() -> None:
+    """One machine in the quiet hours and three in the busy ones: each hour loses what its own machines lose."""
+    both = setting(3, (flow(own=3.0),))
+    quiet_hours, busy_hours = (HOURS[0], 0.0), (0.0, HOURS[1])
+    quiet = share(replace(setting(1, (flow(own=3.0),)), hours=quiet_hours))
+    busy = share(replace(both, hours=busy_hours))
+    requests = HOURS[0] * 1.5, HOURS[1] * 3.0
+    wanted = (quiet * requests[0] + busy * requests[1]) / sum(requests)
+    found = availability_by_level(both, {"g": (1, 3)})["chat"]
+    assert found.least == pytest.approx(wanted, abs=1e-9)
+    assert found.least == pytest.approx(1 - sum(found.losses.values()), abs=1e-9)
+    assert found.least < share(both)
+    assert availability_by_level(both, {"g": (3, 3)})["chat"].least == pytest.approx(share(both), abs=1e-9)
+    assert availability_by_level(both, {})["chat"] == availability(both)["chat"]
+
+
+def test_a_level_without_machines_has_what_its_api_takes() -> None:
+    """Asleep in the quiet hours, in which the API takes all: 1 - 0.1 of these."""
+    busy = Flow("chat", "p", 1.0, (0.0, 1.0), (0.0, 1.0), (1.0, 0.0), (1.0, 0.0), 1000.0, ("acme",))
+    plan = setting(1, (busy,), accounts={"acme": Account(0.9)})
+    found = availability_by_level(plan, {"g": (0, 1)})["chat"]
+    lost = (HOURS[0] * 0.1 + HOURS[1] * 0.01 * 0.1) / sum(HOURS)
+    assert found.least == pytest.approx(1 - lost, abs=1e-9)

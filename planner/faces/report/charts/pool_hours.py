@@ -6,7 +6,7 @@ The unit is the pool's own replicas. What lies above the line of its capacity go
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 from planner.documents.hours import LevelOfPool
 from planner.faces.figures import count_words, share
@@ -26,12 +26,17 @@ def pool_hours(pool: Pool, levels: Sequence[LevelOfPool]) -> Chart:
 
 def _says(pool: Pool, levels: Sequence[LevelOfPool]) -> str:
     hours = sum(level.hours for level in levels)
-    busy = sum(level.served * level.hours for level in levels) / (hours * pool.replicas.max)
+    busy = sum(level.served * level.hours for level in levels) / sum(level.there * level.hours for level in levels)
     spilled = sum(level.hours for level in levels if level.wanted - level.served > 1e-6)
-    said = f"Of {count_words(pool.replicas.max, 'replica')} {share(busy)} are busy over the month, at planned rates"
+    said = f"Of {_replicas(pool)} {share(busy)} are busy over the month, at planned rates"
     if not spilled:
         return f"{said}; no hour is planned to spill."
     return f"{said}; in {spilled:,.0f} of {hours:,.0f} hours some requests go to APIs."
+
+
+def _replicas(pool: Pool) -> str:
+    has = pool.replicas
+    return count_words(has.max, "replica") if has.schedule is None else f"{has.words} replicas"
 
 
 def _paint(canvas: Canvas, pool: Pool, levels: Sequence[LevelOfPool]) -> None:
@@ -41,7 +46,13 @@ def _paint(canvas: Canvas, pool: Pool, levels: Sequence[LevelOfPool]) -> None:
     if any(level.wanted - level.served > 1e-6 for level in levels):
         canvas.area(edges, served, wanted, "api", "spilled to APIs")
     has = pool.replicas.max
-    canvas.across(float(has), "ink", f"capacity: {count_words(has, 'replica')}")
+    if pool.replicas.schedule is None:
+        canvas.across(float(has), "ink", f"capacity: {count_words(has, 'replica')}")
+    else:
+        steps: list[tuple[float, float | None]] = []
+        for level, (begin, end) in zip(levels, pairwise(edges), strict=True):
+            steps += [(begin, float(level.there)), (end, float(level.there))]
+        canvas.line(steps, "ink", f"capacity: {_replicas(pool)}, by the clock")
     canvas.scales(
         [(float(hour), f"{hour}") for hour in (0, 146, 292, 438, 584, 730)],
         lambda value: f"{value:g}",
@@ -61,7 +72,7 @@ def _table(pool: Pool, levels: Sequence[LevelOfPool]) -> Table:
             f"{level.wanted:.3g}",
             f"{level.served:.3g}",
             NONE if level.wanted - level.served < 1e-6 else f"{level.wanted - level.served:.3g}",
-            share(level.served / pool.replicas.max),
+            share(level.served / level.there) if level.there else NONE,
         )
         for level in levels
     )

@@ -166,6 +166,36 @@ def drawn_zones(seed: int) -> Question:
     return replace(question, classes=tuple(classes), survives_a_zone=True)
 
 
+def drawn_elastic(seed: int) -> Question:
+    """A drawn question of two or three levels whose nodes may be given back, at a price that sometimes forbids it.
+
+    Some classes run the whole month: all of them may only where no machine can be spot.
+    """
+    draw = random.Random(seed + 99_000)
+    question = draw.choice([drawn, drawn_existing, drawn_purchases, drawn_purchases, drawn_zones])(seed)
+    times = draw.choice([4.0, 22.0, 90.0])
+    levels: tuple[float, ...] = (180.0, 550.0)
+    changes: tuple[tuple[int, int, float], ...] = ((0, 1, times), (1, 0, times))
+    if draw.random() < 0.3:
+        levels, changes = (60.0, 150.0, 520.0), ((0, 1, times), (1, 2, times), (2, 0, times / 2), (2, 1, times / 2))
+    flows = []
+    for f in question.flows:
+        rates = [f.mean[0], *(round(draw.choice([0.0, 0.1, 0.4, 0.8]) * f.mean[0], 2) for _ in levels[1:])]
+        flows.append(flow(f.route, f.band, tuple(rates), f.may_spill, f.planned[0] / f.mean[0]))
+    classes = []
+    for k in question.classes:
+        if not question.spot_share and not k.exclusive and draw.random() < 0.4:
+            classes.append(k)
+        elastic = replace(k, warm_hours=draw.choice([0.1, 0.3, 3.0, 30.0]), name=f"{k.name}-elastic")
+        if not k.may_buy or (classes and classes[-1] is k and draw.random() < 0.5):
+            elastic = replace(k, name=f"{k.name}-fixed")
+        if elastic.is_elastic or not (classes and classes[-1] is k):
+            classes.append(elastic)
+    if question.spot_share:
+        classes = [k for k in classes if k.is_elastic]
+    return replace(question, level_hours=levels, changes=changes, flows=tuple(flows), classes=tuple(classes))
+
+
 def only(flows: tuple[float, ...] = (4.0,), may_spill: bool = True, **parts: object) -> Question:
     """One band of chat, on small machines of 657 USD a month that serve 2 requests/s; with other parts instead."""
     base = Question(

@@ -17,8 +17,10 @@ from planner.faces.report.charts.components import MOST, components
 from planner.faces.report.charts.latency import latency
 from planner.faces.report.charts.pool_hours import pool_hours
 from planner.faces.report.charts.week import week
+from planner.plan.fleet import Replicas
 from planner.plan.plan import Plan
 from planner.plan.review import Alternative, ScalePoint, ScaleWithoutPlan
+from planner.plan.schedule import schedule
 from tests.planner.faces.report.reports import charts, everything, lock_of, planned
 
 
@@ -188,6 +190,17 @@ def test_a_pools_month_is_told_in_its_own_replicas() -> None:
     chart = pool_hours(plan.pools[0], levels_of_pool(plan, plan.pools[0]))
     assert "in 196 of 730 hours some requests go to APIs" in chart.says
     assert chart.table.rows[0] == ("peak", "21.73", "1.86", "1", "0.857", "100 %")
+
+
+def test_the_line_of_capacity_follows_the_clock() -> None:
+    """Its replicas are there for 40 hours of the week; the levels that want less have none."""
+    plan = _plan()
+    most = plan.pools[0].replicas.max
+    hours = tuple(most if hour < 40 else 0 for hour in range(168))
+    pool = plan.pools[0].model_copy(update={"replicas": Replicas(min=0, max=most, schedule=schedule("UTC", hours))})
+    chart = pool_hours(pool, levels_of_pool(plan, pool))
+    assert chart.says.startswith(f"Of 0 to {most} replicas ")
+    assert {row[5] for row in chart.table.rows if row[5] == "none"}
 
 
 def test_an_empty_column_is_left_out() -> None:
