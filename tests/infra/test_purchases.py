@@ -16,6 +16,7 @@ from planner.plan.plan import Plan
 from tests.infra import locks
 from tests.infra.conftest import Run
 from tests.infra.programs import Account, Registered
+from tests.planner.plans import bent
 
 GROUP, TEMPLATE = "aws:eks/nodeGroup:NodeGroup", "aws:ec2/launchTemplate:LaunchTemplate"
 WITH_SPOT = locks.environment_text(purchase="{spot: {max_share: 100%}}")
@@ -159,3 +160,21 @@ def test_a_share_names_its_nodes() -> None:
     demand, spot = shares(locks.group(split(1, 2), "shared"))
     assert demand == Share("gpu-shared", "ON_DEMAND", 1)
     assert spot == replace(demand, name="gpu-shared-spot", capacity_type="SPOT", nodes=2)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "told"),
+    [
+        ("owned", 1, "1 of its nodes are machines of your own, and no program here lets them join EKS"),
+        ("blocks", {"cr-0123456789abcdef0": 2}, "2 of its nodes are of capacity block cr-0123456789abcdef0"),
+    ],
+)
+def test_nodes_that_nothing_makes_on_eks_are_refused_by_name(path: str, value: Any, told: str) -> None:
+    plan = split(2, 0)
+    index = next(i for i, group in enumerate(plan.node_groups) if group.name == "shared")
+    found = problems(bent(plan, {f"node_groups/{index}/{path}": value}), "inside")
+    (problem,) = [problem for problem in found if problem.code == "DEP020"]
+    assert told in problem.message
+    assert problem.hint
+    reserved = bent(plan, {f"node_groups/{index}/reservations": {"cr-0fedcba9876543210": 1}})
+    assert problems(reserved, "inside") == problems(plan, "inside")
