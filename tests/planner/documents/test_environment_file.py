@@ -98,8 +98,13 @@ def test_one_run_tells_every_problem_with_its_line() -> None:
             13,
             "routes.Chat.slo.ttft_p95: `800` is not a duration; write a number and a unit, like 800ms, 2s or 24h",
         ),
+        (
+            "ENV005",
+            13,
+            "route `Chat` has a deadline and promises `ttft_p95` and `tpot_p95`: its requests either wait for their turn "
+            "or are answered at once",
+        ),
         ("ENV004", 13, "routes.Chat.slo.availability: `120%` is more than the whole; write at most 100%"),
-        ("ENV010", 13, "`deadline`: deferrable routes are not planned yet; give ttft_p95 and tpot_p95"),
         ("ENV004", 14, "routes.Chat.data: `secret` is not known here; write public, internal or restricted"),
         ("ENV004", 15, "routes.Chat.quality.accept: this has 0 entries and must have at least 1"),
         ("ENV005", 16, "route `code` has neither a trace nor token lengths"),
