@@ -66,6 +66,17 @@ def follows_load(solved: Solved, group: str) -> bool:
     return len(set(nodes_by_level(solved, group))) > 1 or len(set(spot_by_level(solved, group))) > 1
 
 
+def counted_by_level(solved: Solved, group: str) -> bool:
+    """Say whether the machines of a group are counted by level: some group of their type follows its load.
+
+    What is paid for otherwise covers the nodes of its type, whatever group these are of, so that what is left for a
+    group to buy depends on the size of the others.
+    """
+    instance_type = solved.groups[group][0].replica_class.instance_type
+    same = (name for name, pools in solved.groups.items() if pools[0].replica_class.instance_type == instance_type)
+    return any(follows_load(solved, name) for name in same)
+
+
 def hours_of(solved: Solved, by_level: Sequence[int]) -> float:
     """Return the hours a month that machines run of which there are so many at each level."""
     return sum(count * hours for count, hours in zip(by_level, solved.choice.question.level_hours, strict=True))

@@ -17,8 +17,8 @@ from decimal import Decimal
 
 from planner.decision.answer.ranges import cost_ranges, whole_range
 from planner.decision.answer.sizes import (
+    counted_by_level,
     firm_by_level,
-    follows_load,
     hours_of,
     nodes_by_level,
     on_demand_by_level,
@@ -84,8 +84,8 @@ def _nodes(solved: Solved) -> list[CostLine]:
     disk = solved.catalog.prices.price(disk_key(solved.region))
     lines = []
     for group, pools in solved.groups.items():
-        if follows_load(solved, group):
-            lines += _following(solved, group)
+        if counted_by_level(solved, group):
+            lines += _by_level(solved, group)
             continue
         offering, count = pools[0].offering, solved.nodes_of(group)
         ways = [("on-demand", solved.on_demand(group), offering.price), ("spot", solved.spot_of(group), offering.spot)]
@@ -104,8 +104,8 @@ def _nodes(solved: Solved) -> list[CostLine]:
     return lines
 
 
-def _following(solved: Solved, group: str) -> list[CostLine]:
-    """Return the lines of a node group whose size follows its load."""
+def _by_level(solved: Solved, group: str) -> list[CostLine]:
+    """Return the lines of a node group whose machines are counted by level."""
     offering, warm_hours = solved.groups[group][0].offering, warm_seconds(solved, group) / 3600
     firm, spot = firm_by_level(solved, group), spot_by_level(solved, group)
     node_hours = hours_of(solved, nodes_by_level(solved, group))
