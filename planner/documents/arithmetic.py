@@ -177,7 +177,7 @@ def _capacity(plan: Plan, environment: Environment) -> Iterator[Problem]:
                 if band.weights.get(pool.name, 0) > 0 and (route.name, index) not in with_capacity:
                     message = f"pool `{pool.name}` serves route `{route.name}`, band {index}, with no capacity for it"
                     yield Problem("CHK003", message)
-        if pool.replicas.schedule:
+        if pool.replicas.week:
             short = carries(plan, pool, partial(_load, plan, pool), lambda _: 0)
             if short is not None:
                 need = f"needs {_load(plan, pool, short):.2f} replicas at level {short}"
@@ -236,7 +236,7 @@ def _reserve(plan: Plan, environment: Environment) -> Iterator[Problem]:
         group = next((g for g in plan.node_groups if g.name == pool.node_group), None)
         if group is None:
             continue
-        if pool.replicas.schedule:
+        if pool.replicas.week:
             short = carries(plan, pool, partial(_load, plan, pool), partial(_lost, environment, group, pool))
             if short is not None:
                 need = f"needs {_load(plan, pool, short):.2f} replicas at level {short}"

@@ -264,7 +264,7 @@ def _node_group(group: NodeGroup) -> _View:
 
 def _pool(pool: Pool, group: NodeGroup, engine: PlannedEngine | None) -> _View:
     values = _fields(pool, "capacity", "clock", "peak_utilization")
-    scheduled = pool.replicas.schedule
+    scheduled = pool.replicas.week
     values["replicas"] = scheduled.words if scheduled else _range(pool.replicas.min, pool.replicas.max)
     values["replicas on a node"] = max((p.replicas.get(pool.name, 0) for p in group.placement), default=0)
     values["zones"] = list(group.zones)

@@ -95,8 +95,8 @@ def levels_of_pool(plan: Plan, pool: Pool) -> tuple[LevelOfPool, ...]:
                 wanted += busy * (1 - refused)
                 served += busy * (1 - refused - band.spilled(level.name))
         levels.append(LevelOfPool(level.name, float(level.hours), float(wanted), float(served), pool.replicas.max))
-    if pool.replicas.schedule:
-        levels = _by_the_clock(levels, pool.replicas.schedule)
+    if pool.replicas.week:
+        levels = _by_the_clock(levels, pool.replicas.week)
     return tuple(sorted(levels, key=lambda level: (-level.wanted, level.name)))
 
 

@@ -80,7 +80,7 @@ def carries(plan: Plan, pool: Pool, load: Callable[[str], Decimal], lost: Callab
     load: replicas that a level keeps busy, by its name. lost: replicas that may be lost of so many.
     """
     wanted = sorted(((load(level.name), level) for level in plan.levels), key=lambda item: (-item[0], item[1].name))
-    left = [count - lost(count) for count in sorted(_by_hour(pool.replicas.schedule, pool.replicas.max), reverse=True)]
+    left = [count - lost(count) for count in sorted(_by_hour(pool.replicas.week, pool.replicas.max), reverse=True)]
     begin = Decimal(0)
     for busy, level in wanted:
         begin += level.hours / MONTH_BY_WEEK
@@ -94,15 +94,15 @@ def schedules_held(plan: Plan, environment: Environment) -> Iterator[Problem]:
     """Require that only nodes are given back that may be, and that sizes by the clock agree with each other."""
     groups = {group.name: group for group in plan.node_groups}
     zones = {each.timezone for group in plan.node_groups for each in (group.schedule, group.spot_schedule) if each}
-    zones |= {pool.replicas.schedule.timezone for pool in plan.pools if pool.replicas.schedule}
+    zones |= {pool.replicas.week.timezone for pool in plan.pools if pool.replicas.week}
     if len(zones) > 1:
         yield Problem("CHK014", f"schedules stand in several time zones: {', '.join(sorted(zones))}")
     for group in plan.node_groups:
         yield from _group(group, environment)
     for pool in plan.pools:
         replicas, own = pool.replicas, groups.get(pool.node_group)
-        counts = _by_hour(replicas.schedule, replicas.max)
-        if replicas.schedule and (min(counts), max(counts)) != (replicas.min, replicas.max):
+        counts = _by_hour(replicas.week, replicas.max)
+        if replicas.week and (min(counts), max(counts)) != (replicas.min, replicas.max):
             message = f"pool `{pool.name}` has {min(counts)} to {max(counts)} replicas by the clock"
             yield Problem("CHK014", f"{message}, and {replicas.min} to {replicas.max} at all")
         if own is None:

@@ -258,17 +258,17 @@ class PoolCapacity(PlanPart):
 class Replicas(PlanPart):
     """The replicas of a pool number `min` to `max`. A pool of fixed size has min = max.
 
-    schedule: how many of them run by the clock; None in a pool of fixed size.
+    week: how many of them run by the clock; None in a pool of fixed size.
     """
 
     min: int
     max: int
-    schedule: Schedule | None = left_out_at(None)
+    week: Schedule | None = left_out_at(None)
 
     @property
     def words(self) -> str:
         """Say how many there are, like `4`, or `1 to 4` where their number follows the clock."""
-        return f"{self.max}" if self.schedule is None else f"{self.min} to {self.max}"
+        return f"{self.max}" if self.week is None else f"{self.min} to {self.max}"
 
 
 class Pool(PlanPart):

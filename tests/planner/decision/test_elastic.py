@@ -73,9 +73,9 @@ def test_nodes_follow_the_clock_of_the_routes() -> None:
     assert hours[DAYS.index("tue") * 24 + 10] == group.max_nodes
     assert hours[DAYS.index("tue") * 24 + 3] < group.max_nodes
     (pool,) = [pool for pool in made.pools if pool.node_group == group.name]
-    assert pool.replicas.schedule is not None
+    assert pool.replicas.week is not None
     each = group.gpus_per_node // pool.engine.gpus
-    assert pool.replicas.schedule.by_hour == tuple(count * each for count in hours)
+    assert pool.replicas.week.by_hour == tuple(count * each for count in hours)
     assert (pool.replicas.min, pool.replicas.max) == (group.min_nodes * each, group.max_nodes * each)
     assert group.warm_seconds == 900 + math.ceil(pool.load_seconds)
     assert f"{group.name} has " in told(made)
@@ -218,11 +218,11 @@ def test_a_lock_whose_sizes_contradict_does_not_add_up(change: dict[str, object]
 
 def test_a_pool_that_sleeps_through_its_load_does_not_add_up() -> None:
     made = planned()
-    (pool,) = [pool for pool in made.pools if pool.replicas.schedule is not None]
-    assert pool.replicas.schedule is not None
-    sizes = [{**size.model_dump(), "count": 1 + index % 2} for index, size in enumerate(pool.replicas.schedule.sizes)]
+    (pool,) = [pool for pool in made.pools if pool.replicas.week is not None]
+    assert pool.replicas.week is not None
+    sizes = [{**size.model_dump(), "count": 1 + index % 2} for index, size in enumerate(pool.replicas.week.sizes)]
     index = made.pools.index(pool)
-    broken = bent(made, {f"pools/{index}/replicas/schedule/sizes": sizes})
+    broken = bent(made, {f"pools/{index}/replicas/week/sizes": sizes})
     messages = " ".join(problem.message for problem in arithmetic(broken, parse(text(), "small")[0]))
     assert "by the clock it has fewer in some of its hours" in messages
 

@@ -107,7 +107,7 @@ def test_a_pool_that_follows_the_clock_has_most_in_the_hours_that_keep_most_busy
     pool = plan.pools[0]
     most = pool.replicas.max
     hours = tuple(most if 8 <= hour % 24 < 20 else 0 for hour in range(168))
-    asleep = pool.model_copy(update={"replicas": Replicas(min=0, max=most, schedule=schedule("UTC", hours))})
+    asleep = pool.model_copy(update={"replicas": Replicas(min=0, max=most, week=schedule("UTC", hours))})
     levels = sorted(levels_of_pool(plan, asleep), key=lambda level: -level.served)
     assert [level.there for level in levels] == sorted((level.there for level in levels), reverse=True)
     assert {level.there for level in levels} == {0, most}

@@ -36,7 +36,7 @@ def _says(pool: Pool, levels: Sequence[LevelOfPool]) -> str:
 
 def _replicas(pool: Pool) -> str:
     has = pool.replicas
-    return count_words(has.max, "replica") if has.schedule is None else f"{has.words} replicas"
+    return count_words(has.max, "replica") if has.week is None else f"{has.words} replicas"
 
 
 def _paint(canvas: Canvas, pool: Pool, levels: Sequence[LevelOfPool]) -> None:
@@ -46,7 +46,7 @@ def _paint(canvas: Canvas, pool: Pool, levels: Sequence[LevelOfPool]) -> None:
     if any(level.wanted - level.served > 1e-6 for level in levels):
         canvas.area(edges, served, wanted, "api", "spilled to APIs")
     has = pool.replicas.max
-    if pool.replicas.schedule is None:
+    if pool.replicas.week is None:
         canvas.across(float(has), "ink", f"capacity: {count_words(has, 'replica')}")
     else:
         steps: list[tuple[float, float | None]] = []

@@ -197,7 +197,7 @@ def test_the_line_of_capacity_follows_the_clock() -> None:
     plan = _plan()
     most = plan.pools[0].replicas.max
     hours = tuple(most if hour < 40 else 0 for hour in range(168))
-    pool = plan.pools[0].model_copy(update={"replicas": Replicas(min=0, max=most, schedule=schedule("UTC", hours))})
+    pool = plan.pools[0].model_copy(update={"replicas": Replicas(min=0, max=most, week=schedule("UTC", hours))})
     chart = pool_hours(pool, levels_of_pool(plan, pool))
     assert chart.says.startswith(f"Of 0 to {most} replicas ")
     assert {row[5] for row in chart.table.rows if row[5] == "none"}
