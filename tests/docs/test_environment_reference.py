@@ -55,6 +55,7 @@ api:
     openai: {limits: {tpm: 2M, rpm: 5k}, latency: {ttft_p95: 600ms, measured: 2026-11-01}, deployments: {}}
 quotas: {G: 96}
 purchase: {spot: {max_share: 20%}}
+elastic: {}
 reserve: {}
 hardware: {existing: [{instance_type: g6e.xlarge, count: 1, usd_per_hour: $1}]}
 models: {gpt-5.4: {measured: 2026-11-01}}
