@@ -371,7 +371,7 @@ def cluster_bill(plan: Plan) -> Iterator[Problem]:
         billed_gb = sum((line.quantity for line in lines), Decimal(0))
         built_gb = group.disk_gb * (node_hours(group) / HOURS_PER_MONTH - group.owned)
         if not close(billed_gb, built_gb):
-            message = f"the disks of node group `{group.name}` have {built_gb:.6g} GB; {billed_gb} are billed"
+            message = f"the disks of node group `{group.name}` have {float(built_gb):g} GB; {billed_gb} are billed"
             yield Problem("CHK007", message)
 
 

@@ -105,7 +105,7 @@ def schedules_held(plan: Plan, environment: Environment) -> Iterator[Problem]:
         if replicas.week and (min(counts), max(counts)) != (replicas.min, replicas.max):
             message = f"pool `{pool.name}` has {min(counts)} to {max(counts)} replicas by the clock"
             yield Problem("CHK014", f"{message}, and {replicas.min} to {replicas.max} at all")
-        if own is None:
+        if own is None or not (replicas.week or own.schedule):
             continue
         needed = [count * pool.engine.gpus for count in counts]
         if any(use > nodes * own.gpus_per_node for use, nodes in zip(needed, nodes_by_hour(own), strict=True)):
@@ -142,8 +142,8 @@ def following_bill(plan: Plan) -> Iterator[Problem]:
 def _group(group: NodeGroup, environment: Environment) -> Iterator[Problem]:
     about = f"node group `{group.name}`"
     if not group.schedule and not group.spot_schedule:
-        if group.min_nodes != group.max_nodes or group.warm_seconds:
-            yield Problem("CHK014", f"{about} has no schedule, and {group.min_nodes} to {group.max_nodes} nodes")
+        if group.warm_seconds:
+            yield Problem("CHK014", f"{about} has no schedule, and says how long its nodes take to come again")
         return
     if group.quota_family not in environment.elastic_families:
         yield Problem("CHK014", f"{about} gives nodes back; `elastic` does not allow it of {group.quota_family}")

@@ -65,6 +65,7 @@ purchase:
       end: 2027-02-02
       upfront: $1
   reservations: [{reservation: cr-00000000000000002, instance_type: p5.48xlarge, count: 1}]
+elastic: {}
 reserve: {}
 hardware: {existing: [{instance_type: g6e.xlarge, count: 1, usd_per_hour: $1}]}
 models: {gpt-5.4: {measured: 2026-11-01}}

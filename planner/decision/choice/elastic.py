@@ -37,7 +37,7 @@ from planner.decision.choice.columns import (
     y,
 )
 from planner.decision.choice.deferred import most_pace
-from planner.decision.choice.linear import Linear
+from planner.decision.choice.linear import INFINITY, Linear
 from planner.decision.choice.pairs import covered_types, elastic_classes, spot_groups
 from planner.decision.choice.question import BandKey, Question, ReplicaClass
 from planner.decision.choice.search import best_shares
@@ -51,11 +51,12 @@ def elastic_columns(program: Linear, question: Question) -> None:
         program.continuous(n(group))
         if group in may_be_spot:
             program.continuous(spot(group))
+        most_nodes = _most_nodes(question, k)
         for t, hours in enumerate(question.level_hours):
-            program.integer(n(group, t), usd_per_hour(k, paid) * hours)
+            program.integer(n(group, t), usd_per_hour(k, paid) * hours, most_nodes)
             if group in may_be_spot:
-                program.integer(spot(group, t), spot_usd * hours)
-                program.integer(spot_of_zone(group, t))
+                program.integer(spot(group, t), spot_usd * hours, most_nodes)
+                program.integer(spot_of_zone(group, t), 0.0, math.ceil(most_nodes / k.zones))
             if question.survives_a_zone:
                 program.integer(nodes_of_zone(group, t))
             if k.exclusive:
@@ -65,6 +66,18 @@ def elastic_columns(program: Linear, question: Question) -> None:
             program.continuous(started(group, earlier, later), warm * k.usd_per_node_hour)
             if group in may_be_spot:
                 program.continuous(spot_started(group, earlier, later), warm * spot_usd)
+
+
+def _most_nodes(question: Question, k: ReplicaClass) -> float:
+    """Return the most nodes that a class can need: one beyond what carries each of its bands whole.
+
+    No plan gains by more, and where the share of spot may rest on nodes, `buying.spot_share` admits no more. A solver
+    that is told of it searches half as long. An exclusive class has a reserve, and no such limit.
+    """
+    if k.exclusive:
+        return INFINITY
+    each = {f.key: k.capacity[f.key] * k.replicas_per_node for f in question.flows if f.key in k.capacity}
+    return float(math.floor(sum(max(f.planned) / each[f.key] + 1 for f in question.flows if f.key in each) + 1e-9))
 
 
 def replicas_at(question: Question, k: ReplicaClass, t: int) -> list[tuple[str, float]]:

@@ -203,7 +203,7 @@ def test_what_is_written_wrong_is_one_problem_with_its_line(elastic: str, words:
     ("change", "words"),
     [
         ({"min_nodes": 0}, "by the clock"),
-        ({"schedule": None}, "has no schedule"),
+        ({"schedule": None}, "has no schedule, and says how long"),
         ({"warm_seconds": 0}, "says nothing of how long they take to come"),
         ({"warm_seconds": 9000}, "starting by the clock"),
         ({"quota_family": "P"}, "`elastic` does not allow it of P"),
