@@ -60,6 +60,7 @@ def assemble(solved: Solved, background: Background) -> Plan:
     cost = cost_of(solved)
     without_failures = routes(solved, cost)
     fallbacks = {name for route in without_failures for name in route.fallback}
+    hosted = {name for route in without_failures for name in route.hosted}
     apis = tuple(_api(solved, api) for api in solved.apis if api.row.key in fallbacks)
     groups = with_updates(
         node_groups(solved), {str(family): quota for family, quota in solved.environment.quotas.items()}
@@ -78,7 +79,7 @@ def assemble(solved: Solved, background: Background) -> Plan:
         apis=apis,
         cost=cost,
         verdicts=(
-            *verdicts(solved, cost, background.gaps, bands_without_place(solved), fallbacks, background.preference),
+            *verdicts(solved, cost, background.gaps, bands_without_place(solved), hosted, background.preference),
             *update_verdicts(groups),
             *engine_verdicts(solved),
             availability_verdict(planned_routes, solved.environment, groups, solved.catalog.failures),

@@ -68,7 +68,7 @@ def _leaves(solved: Solved, route: str) -> list[str]:
     here = places.of_region(region)
     home = places.outermost(here) if here else None
     away: dict[str, list[str]] = {}
-    for api in solved.apis_of(route):
+    for api in solved.hosted_of(route):
         there = {places.outermost(place) for place in api.host.residency or ()}
         for place in sorted(there - {home}) if there else [UNKNOWN]:
             away.setdefault(places.name_of(place), []).append(api.row.key)
@@ -81,5 +81,5 @@ def _leaves(solved: Solved, route: str) -> list[str]:
 def _who(solved: Solved, route: str) -> str:
     """Say who serves a route, and where each of them processes its requests."""
     own = [f"own machines in {solved.catalog.places.words_for(solved.region)}"] if solved.pools_of(route) else []
-    apis = [f"{api.row.key} ({', '.join(api.host.residency or ())})" for api in solved.apis_of(route)]
+    apis = [f"{api.row.key} ({', '.join(api.host.residency or ())})" for api in solved.hosted_of(route)]
     return ", ".join([*own, *apis])

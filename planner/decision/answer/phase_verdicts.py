@@ -112,7 +112,7 @@ def _advice(plan: Plan, ended: Sequence[ApiModel], inputs: Inputs) -> str:
     offered = {row.slug for row in inputs.catalog.apis if row.serves_on(inputs.environment.horizon.end)}
     hints = []
     for row in ended:
-        users = [route.name for route in plan.routes if row.key in map(catalog_key, route.fallback)]
+        users = [route.name for route in plan.routes if row.key in map(catalog_key, route.hosted)]
         for name in row.successors:
             lacking = [u for u in users if name not in inputs.environment.routes[u].quality.accept]
             if lacking and name in offered:
@@ -125,7 +125,7 @@ def _advice(plan: Plan, ended: Sequence[ApiModel], inputs: Inputs) -> str:
 def _no_end(plan: Plan, rows: dict[str, ApiModel], inputs: Inputs) -> Iterator[Verdict]:
     """Tell that no end is announced for the APIs of the plan, and when that was read."""
     known = []
-    for name in sorted({name for route in plan.routes for name in route.fallback}):
+    for name in sorted({name for route in plan.routes for name in route.hosted}):
         row = rows[catalog_key(name)]
         if row.retires is not None:
             known.append(f"{name} ends on {row.retires}, after the horizon")

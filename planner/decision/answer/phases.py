@@ -138,7 +138,7 @@ def _moved(
 
 def _used(plan: Plan) -> set[str]:
     """Return the keys of the hosted models that a plan may use."""
-    return {catalog_key(name) for route in plan.routes for name in route.fallback}
+    return {catalog_key(name) for route in plan.routes for name in route.hosted}
 
 
 def _empty(turn: Turn) -> Phase:
@@ -169,5 +169,5 @@ def _route(route: PlannedRoute) -> PhaseRoute:
     return PhaseRoute(
         name=route.name,
         mode=mode_of(float(route.spill_share)),
-        served_by=(*((route.model,) if route.model else ()), *route.fallback),
+        served_by=(*((route.model,) if route.model else ()), *route.hosted),
     )

@@ -156,6 +156,11 @@ class Solved:
             if not is_batch(option.name) and (option.name in used or not waits)
         )
 
+    def hosted_of(self, route: str) -> tuple[HostedApi, ...]:
+        """Return all hosted models that a route's requests may reach: those that the gateway asks, and batches."""
+        batches = self.batches_of(route)
+        return (*self.apis_of(route), *(api for api in self.apis if api.row.key in batches))
+
     def batches_of(self, route: str) -> dict[str, float]:
         """Return the share of a route's month that goes to the batches of each API, by its key, sorted."""
         flows = [f for f in self.choice.question.flows if f.route == route]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+import planner.decision.optimize as optimizer
+from planner.decision.answer.alternatives import Alternatives
 from planner.decision.answer.routes import routes
 from planner.decision.answer.spend import cost_of
 from planner.decision.candidates.known import Known
@@ -181,3 +183,17 @@ def test_a_plan_says_who_does_the_work_and_when() -> None:
     assert not batches.reaches_gateway
     assert any("clients send these to the provider's own API" in reason for reason in batches.reasons)
     assert any("bedrock/llama-3.1-70b-instruct is planned at its plain price" in reason for reason in batches.reasons)
+
+
+def test_the_end_of_a_model_ends_its_batches_too() -> None:
+    """gpt-4o-mini ends inside the horizon: the plan says what follows, and that prompts go to its provider."""
+    text = OVERNIGHT.replace("DEADLINE", "24h")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(optimizer, "alternatives", lambda *_: Alternatives((), (), ()))
+        plan = optimizer.optimize(Inputs(parse(text, "overnight.yaml")[0], CATALOG, COEFFICIENTS, {})).plan
+    assert "openai/gpt-4o-mini" in {name for phase in plan.phases for name in phase.ended}
+    assert plan.apis == ()
+    (route,) = plan.routes
+    assert route.hosted == ("openai/gpt-4o-mini@batch",)
+    assert route.availability is not None
+    assert route.availability.not_known == ("how often batches of openai end in time",)

@@ -101,8 +101,8 @@ def test_one_run_tells_every_problem_with_its_line() -> None:
         (
             "ENV005",
             13,
-            "route `Chat` has a deadline and promises `ttft_p95` and `tpot_p95`: its requests either wait for their turn "
-            "or are answered at once",
+            "route `Chat` has a deadline and promises `ttft_p95` and `tpot_p95`: its requests either wait for their "
+            "turn or are answered at once",
         ),
         ("ENV004", 13, "routes.Chat.slo.availability: `120%` is more than the whole; write at most 100%"),
         ("ENV004", 14, "routes.Chat.data: `secret` is not known here; write public, internal or restricted"),
