@@ -128,16 +128,20 @@ def _no_idle(program: Linear, question: Question, group: str, may_be_spot: Colle
     if classes[0].is_elastic:
         (k,) = classes
         each = {f.key: k.capacity[f.key] * k.replicas_per_node for f in question.flows if f.key in k.capacity}
-        used = [(v(f, k), -_most(question, f) / each[f.key] - 1) for f in question.flows if f.key in each]
+        used = [(v(f, k), -most_at_pools(question, f) / each[f.key] - 1) for f in question.flows if f.key in each]
         program.at_most(f"no-idle[{group}]", [*nodes_of(group, may_be_spot), *used], 0.0)
         return
     program.at_most(f"no-idle[{group}]", [*nodes_of(group, may_be_spot), *((y(k), -1.0) for k in classes)], 0.0)
     for k in classes:
-        used = [(v(f, k), -_most(question, f) / k.capacity[f.key] - 1) for f in question.flows if f.key in k.capacity]
+        used = [
+            (v(f, k), -most_at_pools(question, f) / k.capacity[f.key] - 1)
+            for f in question.flows
+            if f.key in k.capacity
+        ]
         program.at_most(f"no-idle-replica[{k.name}]", [(y(k), 1.0), *used], 0.0)
 
 
-def _most(question: Question, f: Flow) -> float:
+def most_at_pools(question: Question, f: Flow) -> float:
     """Return the most requests/s of a band that pools may have to carry at any level."""
     return max(map(f.at_pools, range(len(question.level_hours)))) * most_pace(question, f)
 

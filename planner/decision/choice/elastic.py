@@ -24,7 +24,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from planner.decision.choice.buying import nodes_of, usd_per_hour
+from planner.decision.choice.buying import most_at_pools, nodes_of, usd_per_hour
 from planner.decision.choice.columns import (
     n,
     nodes_of_zone,
@@ -77,7 +77,9 @@ def _most_nodes(question: Question, k: ReplicaClass) -> float:
     if k.exclusive:
         return INFINITY
     each = {f.key: k.capacity[f.key] * k.replicas_per_node for f in question.flows if f.key in k.capacity}
-    return float(math.floor(sum(max(f.planned) / each[f.key] + 1 for f in question.flows if f.key in each) + 1e-9))
+    return float(
+        math.floor(sum(most_at_pools(question, f) / each[f.key] + 1 for f in question.flows if f.key in each) + 1e-9)
+    )
 
 
 def replicas_at(question: Question, k: ReplicaClass, t: int) -> list[tuple[str, float]]:

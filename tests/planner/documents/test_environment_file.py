@@ -125,11 +125,6 @@ def test_one_run_tells_every_problem_with_its_line() -> None:
         ("ENV004", 24, "quotas.G: `-1` is not a count: none is below zero; write a whole number, like 4096, 5k or 2M"),
         ("ENV004", 24, "`X` is not known here; write G, P, G-spot or P-spot"),
         ("ENV004", 25, "`000` is the rest of a number that a comma cut"),
-        (
-            "ENV010",
-            26,
-            "`elastic`: nodes are not given back at night yet; every pool has a fixed size",
-        ),
         ("ENV004", 28, "overrides.0.until: `soon` is not a date; write 2026-11-01"),
     ]
 
