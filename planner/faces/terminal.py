@@ -79,7 +79,8 @@ def headline(lock: Lock) -> Prose:
     denied = any(v.state == "deny" for v in plan.verdicts)
     nodes = sum(group.max_nodes for group in plan.node_groups)
     gpus = sum(group.max_nodes * group.gpus_per_node for group in plan.node_groups)
-    fleet = f"{count_words(nodes, 'GPU node')} with {count_words(gpus, 'GPU')}" if nodes else "no GPUs, all API"
+    upto = "up to " if any(group.schedule for group in plan.node_groups) else ""
+    fleet = f"{upto}{count_words(nodes, 'GPU node')} with {count_words(gpus, 'GPU')}" if nodes else "no GPUs, all API"
     verdict = "DENIED" if denied else count_words(warnings, "warning") if warnings else "all checks pass"
     cost = plan.cost
     text = Text(f"Plan for {lock.name}: ", style="bold")

@@ -142,8 +142,11 @@ def _meta_words(report: Report) -> str:
     plan, lock = report.lock.plan, report.lock
     nodes = sum(group.max_nodes for group in plan.node_groups)
     gpus = sum(group.max_nodes * group.gpus_per_node for group in plan.node_groups)
+    upto = "up to " if any(group.schedule for group in plan.node_groups) else ""
     fleet = (
-        f"{count_words(nodes, 'GPU machine')} with {count_words(gpus, 'GPU')}" if nodes else "no GPU, hosted APIs alone"
+        f"{upto}{count_words(nodes, 'GPU machine')} with {count_words(gpus, 'GPU')}"
+        if nodes
+        else "no GPU, hosted APIs alone"
     )
     return (
         f"{fleet} in {plan.platform.region} · prices of {lock.consulted.snapshot} · read on {report.today}"

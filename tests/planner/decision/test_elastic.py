@@ -19,12 +19,14 @@ from planner.documents.environment_file import parse
 from planner.documents.lock import Lock, render
 from planner.domain.demand import local_hours
 from planner.edges.planning import plan
+from planner.faces.terminal import plan_view
 from planner.money.cost import STARTING
 from planner.plan.fleet import NodeGroup
 from planner.plan.plan import Plan
 from planner.plan.schedule import DAYS
 from planner.words.diagnostics import Problems
 from tests.planner import small
+from tests.planner.faces.shown import shown
 from tests.planner.plans import bent
 
 G = "elastic: {G: true, P: false}"
@@ -225,6 +227,14 @@ def test_a_pool_that_sleeps_through_its_load_does_not_add_up() -> None:
     broken = bent(made, {f"pools/{index}/replicas/week/sizes": sizes})
     messages = " ".join(problem.message for problem in arithmetic(broken, parse(text(), "small")[0]))
     assert "by the clock it has fewer in some of its hours" in messages
+
+
+def test_a_reader_sees_the_least_and_the_most() -> None:
+    (group,) = following(planned())
+    text_shown = shown(*plan_view(locked(G)), width=200)
+    assert f"up to {sum(each.max_nodes for each in planned().node_groups)} GPU nodes" in text_shown
+    assert f"{group.min_nodes} to {group.max_nodes} × {group.instance_type}" in text_shown
+    assert "starting nodes, " in text_shown
 
 
 def test_a_difference_tells_sizes_by_the_clock() -> None:
