@@ -38,7 +38,9 @@ def elastic(plan: Plan | None = None, nodes: tuple[int, int] = (4, 2), spot: tup
         "spot_schedule": hours(*spot) if spot[0] != spot[1] else None,
         "warm_seconds": WARM_SECONDS,
     }
-    made = locks.replaced(plan or locks.plan(shared_nodes=max(nodes), spot=max(spot)), "node_groups", "shared", **changes)
+    made = locks.replaced(
+        plan or locks.plan(shared_nodes=max(nodes), spot=max(spot)), "node_groups", "shared", **changes
+    )
     for name, each in (("chat-1xl40s", 2), ("code-2xl40s", 1)):
         few, many = (each * size for size in sorted(nodes))
         replicas = Replicas(min=few, max=many, schedule=hours(each * by_day, each * by_night))

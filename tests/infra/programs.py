@@ -252,9 +252,9 @@ def _status(account: Account, name: str) -> dict[str, Any]:
 
 
 def run_program(name: str, config: Mapping[str, str], account: Account | None = None) -> Registered:
-    """Register stack `name`, whose images are published unless `config` says otherwise. Raises what the program
-    raises."""
-    config = {**PUBLISHED, **config}
+    """Register stack `name`, whose images are published and in whose cluster KEDA runs unless `config` says otherwise.
+    Raises what the program raises."""
+    config = {**PUBLISHED, "keda": "true", **config}
     # Pulumi asks the main thread for its event loop; a test that used `asyncio.run` before this one has taken it away.
     asyncio.set_event_loop(asyncio.new_event_loop())
     cloud = _Cloud(account or Account())

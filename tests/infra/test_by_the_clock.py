@@ -31,7 +31,7 @@ URN = "urn:pulumi:prod::spillway::spillway:aws:NodeGroup"
 
 def registered(run: Run, plan: Plan, state: dict[str, dict[str, Any]] | None = None) -> Registered:
     spot = locks.environment_text(purchase="{spot: {max_share: 100%}}")
-    return run(plan, environment=spot, account=Account(state=state or {}), keda="true")
+    return run(plan, environment=spot, account=Account(state=state or {}))
 
 
 def scheduled(made: Registered) -> dict[str, tuple[str, int]]:
@@ -124,7 +124,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_without_keda_the_run_ends_with_the_cluster_and_says_what_comes_next(run: Run, said: list[str]) -> None:
-    made = run(clocks.elastic())
+    made = run(clocks.elastic(), keda="false")
     assert made.names(GROUP) == ["system"]
     assert not made.of(":ServingPool")
     (told,) = [text for text in said if "DEP029" in text]
@@ -139,12 +139,12 @@ def test_without_keda_the_run_ends_with_the_cluster_and_says_what_comes_next(run
 def test_without_keda_nothing_that_runs_is_taken_away(run: Run) -> None:
     urn = "urn:pulumi:prod::spillway::spillway:kubernetes:ServingPool::spillway-prod-chat-1xl40s"
     with pytest.raises(pulumi.RunError, match="DEP029") as refused:
-        run(clocks.elastic(), account=Account(state={urn: {}}))
+        run(clocks.elastic(), account=Account(state={urn: {}}), keda="false")
     assert "nothing was changed" in str(refused.value)
 
 
 def test_a_lock_of_fixed_sizes_needs_no_keda(run: Run) -> None:
-    assert len(run().of(":ServingPool")) == 3
+    assert len(run(keda="false").of(":ServingPool")) == 3
 
 
 def pool_values(plan: Plan, name: str = "chat-1xl40s", prometheus: str | None = None) -> dict[str, Any]:
