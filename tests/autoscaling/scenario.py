@@ -145,7 +145,11 @@ async def _live(api: Any, url: str, seen: Observed) -> None:
     manifests.apply(api, _following(url, begins=6))
     await reaches("night", 0)
     async with _streams(STREAMS):
-        manifests.until(lambda: prometheus.value(url, "sum(spillway_demand)") == STREAMS, "the demand of the night")
+        await asyncio.to_thread(
+            manifests.until,
+            lambda: prometheus.value(url, "sum(spillway_demand)") == STREAMS,
+            "the demand of the night",
+        )
         await asyncio.sleep(ASLEEP_S)
         seen.replicas["asked by night"] = wanted()
     scaled = client.CustomObjectsApi(api).get_namespaced_custom_object(
