@@ -9,12 +9,11 @@ import pulumi
 import pytest
 
 from infra import clock_rules, existing_preflight, preflight
-from infra.charts import ROOT
 from infra.guardrails import granted_by
 from infra.guardrails import problems as guarded
 from infra.purchases import shares
 from infra.replica_hours import DRAIN_SECONDS, comes_before, goes_before
-from infra.settings import StackSettings
+from infra.settings import ROOT, StackSettings
 from infra.values import vllm
 from planner.domain.engine_image import EngineCanary, EngineImage
 from planner.plan.fleet import Replicas

@@ -16,7 +16,6 @@ import shutil
 import ssl
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -214,9 +213,10 @@ class Kubelet:
 
     async def _drain(self, running: Running, engine: EngineReplica) -> None:
         """Let an engine finish what it has begun, and end it: no later than its pod's grace says."""
-        deadline = time.monotonic() + pods.grace_seconds(running.pod)
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + pods.grace_seconds(running.pod)
         try:
-            while engine.scheduler.running + engine.scheduler.waiting and time.monotonic() < deadline:
+            while engine.scheduler.running + engine.scheduler.waiting and clock() < deadline:
                 await asyncio.sleep(_DRAIN_LOOK_S)
             await asyncio.sleep(_DRAIN_LOOK_S)  # the last token is still on its way
         finally:
