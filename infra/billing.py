@@ -46,6 +46,7 @@ FREE: Mapping[str, str] = {
     "aws:acm/certificate:Certificate": "public certificates are free",
     "aws:acm/certificateValidation:CertificateValidation": "a wait for the certificate, no resource",
     "aws:autoscaling/attachment:Attachment": "a setting of the target group",
+    "aws:autoscaling/schedule:Schedule": "a setting of the Auto Scaling group; AWS bills the machines that it starts",
     "aws:ec2/securityGroup:SecurityGroup": "security groups are free",
     "aws:lb/listener:Listener": "billed with its load balancer",
     "aws:lb/targetGroup:TargetGroup": "billed with its load balancer",

@@ -57,7 +57,7 @@ _OF_NODES = frozenset(
 _NEW = re.compile(r"\w+:(Create(?!Tags|Route$|LaunchTemplateVersion)|Allocate)")
 _READ = re.compile(
     r"(ec2|elasticloadbalancing):Describe|(eks:DescribeAddonVersions|logs:DescribeLogGroups|tag:GetResources"
-    r"|autoscaling:DescribeAutoScalingGroups|ecr:DescribePullThroughCacheRules|acm:ListCertificates"
+    r"|autoscaling:DescribeAutoScalingGroups|autoscaling:DescribeScheduledActions|ecr:DescribePullThroughCacheRules|acm:ListCertificates"
     r"|cloudformation:GetResource)$"
 )
 

@@ -75,6 +75,7 @@ class ExistingFacts:
     namespaces: labels by name.
     claims: access modes of the volume claims in the namespace of pools, by name.
     denied: rights that the user lacks.
+    has_scaled_objects: whether KEDA's definition of a scaled pool is there.
     """
 
     uid: str
@@ -83,6 +84,7 @@ class ExistingFacts:
     namespaces: Mapping[str, Mapping[str, str]]
     claims: Mapping[str, tuple[str, ...]]
     denied: tuple[Right, ...]
+    has_scaled_objects: bool = False
 
 
 def read_facts(context: str, kubeconfig: str | None, rights: RightsOf) -> ExistingFacts:
@@ -122,6 +124,8 @@ def _read(client: Any, api: Any, rights: RightsOf) -> ExistingFacts:
         namespaces=labels,
         claims={item.metadata.name: tuple(item.spec.access_modes or ()) for item in claims},
         denied=_denied(client, api, tuple(rights(labels))),
+        has_scaled_objects="keda.sh"
+        in {group.name for group in client.ApisApi(api).get_api_versions(**patience).groups},
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from infra.clock_rules import DEFINITION, INSTALL, pools_by_the_clock, size_problems
 from infra.existing_facts import ExistingFacts, FoundNode
 from infra.naming import (
     ENVIRONMENT_LABEL,
@@ -19,7 +20,7 @@ from infra.naming import (
     SERVING_NAMESPACE,
     label_value,
 )
-from infra.preflight import fixed_sizes, release_names
+from infra.preflight import release_names
 from infra.values import own_places
 from planner.domain.existing_cluster import ExistingCluster, NodesByLabel
 from planner.plan.fleet import NodeGroup
@@ -39,7 +40,7 @@ TOLD_NODES = 4
 
 def plan_problems(plan: Plan, existing: ExistingCluster) -> Iterator[Problem]:
     """Yield what the lock itself does not hold together, and what is deployed nowhere yet."""
-    yield from fixed_sizes(plan)
+    yield from size_problems(plan, nodes_are_ours=False)
     yield from release_names(plan)
     for group in plan.node_groups:
         if group.instance_type not in existing.nodes:
@@ -79,6 +80,10 @@ def cluster_problems(
     if facts.minor < OLDEST_MINOR:
         message = f"the cluster runs Kubernetes 1.{facts.minor}; 1.{OLDEST_MINOR} is the oldest that will do"
         yield Problem("DEP042", message, hint="upgrade it")
+    names = pools_by_the_clock(plan)
+    if names and not facts.has_scaled_objects:
+        message = f"pool `{names[0]}` follows the clock, and the cluster has no `{DEFINITION}`"
+        yield Problem("DEP029", message, hint=f"install KEDA: {INSTALL}, with `--kube-context {existing.context}`")
     yield from _nodes(plan, existing, facts)
     yield from _gateway(existing, facts)
     if facts.denied:

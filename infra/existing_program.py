@@ -111,6 +111,7 @@ def build(run: Run, site: Site) -> None:
                 pool_tls=plan.platform.pool_tls,
                 kubernetes=provider,
                 monitored=chosen.monitoring,
+                prometheus=chosen.demand_from,
                 adapt=partial(pool_values, pool=pool, group=run.group_of(pool), existing=existing),
             ),
             ready,

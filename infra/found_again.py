@@ -27,6 +27,7 @@ BY_QUESTION: Mapping[str, str] = {
 AGAIN: Mapping[str, str] = {
     "aws:acm/certificateValidation:CertificateValidation": "a wait for the certificate, no resource",
     "aws:autoscaling/attachment:Attachment": "AWS takes the same attachment twice",
+    "aws:autoscaling/schedule:Schedule": "it is put over the one of its name, which the program gives",
     "aws:ecr/lifecyclePolicy:LifecyclePolicy": "it is put over the one that is there",
     "aws:eks/accessPolicyAssociation:AccessPolicyAssociation": "AWS takes the same association twice",
     "aws:iam/rolePolicy:RolePolicy": "it is put over the one of its name, which the program gives",

@@ -2,6 +2,9 @@
 
 The engine asks before it registers a resource, with the values that it would send, in previews and in `up` alike. A
 refusal is an error of the run with the code and what to do, and the resource is not made.
+
+A Deployment that states no number of replicas leaves it to an autoscaler. One that stated a number before, and is taken
+over, would fall to one replica until the autoscaler sees it; so the number that it had is never a change.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from infra.guardrails import Granted
 from planner.words.diagnostics import text_lines
 
 ROLE = "aws:iam/role:Role"
+DEPLOYMENT = "kubernetes:apps/v1:Deployment"
 
 
 class GuardrailError(Exception):
@@ -29,7 +33,7 @@ class Judge:
 
     granted: Granted
 
-    async def __call__(self, args: pulumi.ResourceTransformArgs) -> None:
+    async def __call__(self, args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
         """Raise `GuardrailError` for a resource that a guardrail refuses, once its inputs are known."""
         inputs = await pulumi.Output.from_input(args.props).future(with_unknowns=True)
         try:
@@ -37,6 +41,7 @@ class Judge:
         except GuardrailError as refusal:
             pulumi.log.error(str(refusal))  # what is raised here reaches people inside a stack trace
             raise
+        return _scaled_by_others(args, inputs or {})
 
 
 def guard(granted: Granted) -> None:
@@ -51,6 +56,17 @@ def refuse(kind: str, name: str, inputs: Mapping[str, Any], granted: Granted) ->
     against = guardrails.problems(kind, name, inputs, granted)
     if against:
         raise GuardrailError("\n".join(text_lines(against)))
+
+
+def _scaled_by_others(
+    args: pulumi.ResourceTransformArgs, inputs: Mapping[str, Any]
+) -> pulumi.ResourceTransformResult | None:
+    """Leave the number of replicas to whoever scales the Deployment; None for every other resource."""
+    spec = inputs.get("spec")
+    if args.type_ != DEPLOYMENT or not isinstance(spec, Mapping) or "replicas" in spec:
+        return None
+    left = pulumi.ResourceOptions(ignore_changes=["spec.replicas"])
+    return pulumi.ResourceTransformResult(args.props, pulumi.ResourceOptions.merge(args.opts, left))
 
 
 def _bounded(args: pulumi.ResourceTransformationArgs, boundary: str) -> pulumi.ResourceTransformationResult | None:

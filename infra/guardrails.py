@@ -23,7 +23,7 @@ from infra.naming import (
     WEIGHTS_NAMESPACE,
     label_value,
 )
-from infra.purchases import ON_DEMAND, SPOT
+from infra.purchases import ON_DEMAND, SPOT, shares
 from planner.plan.plan import Plan
 from planner.words.diagnostics import Problem
 
@@ -38,8 +38,8 @@ POD_SECURITY = "pod-security.kubernetes.io/enforce"
 class Machines:
     """Machines are what the plan grants to one node group.
 
-    most: number of nodes on demand.
-    spot: number of nodes that are spot.
+    most: number of nodes on demand, at the most.
+    spot: number of nodes that are spot, at the most.
     tenant: the only pool that may run there, as a label; None shares the nodes.
     """
 
@@ -80,8 +80,9 @@ def granted_by(plan: Plan, environment: str) -> Granted:
     for group in plan.node_groups:
         tenants = sorted(pool.name for pool in plan.pools if pool.node_group == group.name)
         tenant = label_value(tenants[0]) if group.exclusive and tenants else None
+        most = {share.capacity_type: share.nodes for share in shares(group)}
         machines[label_value(group.name)] = Machines(
-            group.instance_type, group.max_nodes - group.spot, tenant, group.spot
+            group.instance_type, most.get(ON_DEMAND, 0), tenant, most.get(SPOT, 0)
         )
     balancer = platform.cluster.load_balancer if platform.cluster is not None else None
     return Granted(
@@ -188,6 +189,9 @@ def within_the_plan(kind: str, inputs: Inputs, granted: Granted) -> Iterator[Pro
     """Require that machines are those of the plan: type, way of buying and number of each node group, and no others."""
     if kind in ("aws:ec2/instance:Instance", "aws:autoscaling/group:Group"):
         yield Problem("DEP076", "machines stand in node groups alone", hint="plan them")
+    if kind == "aws:autoscaling/schedule:Schedule" and (inputs.get("minSize"), inputs.get("maxSize")) != (-1, -1):
+        message = "it would move the limits of its Auto Scaling group, which hold its number to the plan's"
+        yield Problem("DEP076", message, hint="set `min_size` and `max_size` to -1, which leaves them as they are")
     if kind != "aws:eks/nodeGroup:NodeGroup":
         return
     label = (inputs.get("labels") or {}).get(NODE_GROUP_LABEL)

@@ -1,7 +1,9 @@
 """Managed node groups: one for the system's own pods, and one for each way in which a group of the lock is bought.
 
 Every node asks for its metadata with a session token and one hop only, so that no pod can take the node's identity. Its
-disk is encrypted. GPU groups have a fixed size, stand in the lock's zones only, and keep pods without GPUs away.
+disk is encrypted. GPU groups stand in the lock's zones only and keep pods without GPUs away. They have a fixed size, or
+follow the clock: scheduled actions of their Auto Scaling group then say how many nodes there are, and a run leaves that
+number alone, unless it makes the group or changes its hours.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from dataclasses import dataclass, field
 import pulumi
 import pulumi_aws as aws
 
+from infra.deployed import Recorded
 from infra.identities import NODE_POLICIES, fetch_images, managed_policy_arn, trust
 from infra.naming import (
     ACCELERATOR_LABEL,
@@ -23,6 +26,7 @@ from infra.naming import (
     label_value,
     own_name,
 )
+from infra.node_hours import Action, actions, is_settled
 from infra.purchases import ON_DEMAND, Share
 from planner.plan.fleet import NodeGroup
 from planner.plan.platform import SystemNodes
@@ -55,7 +59,7 @@ are pulled in parallel."""
 
 @dataclass(frozen=True)
 class NodeGroupArgs:
-    """Arguments of a node group, which has a fixed number of equal nodes.
+    """Arguments of a node group of equal nodes.
 
     version: Kubernetes version.
     node_role: ARN of the nodes' role.
@@ -66,7 +70,11 @@ class NodeGroupArgs:
     update: EKS's strategy when it renews nodes, `DEFAULT` or `MINIMAL`.
     recorded: the group's name at AWS, as the state says it; None where the state has none.
     failed: whether EKS could not make that group.
-    nodes: number of nodes.
+    nodes: number of nodes; the most where they follow the clock.
+    least: the fewest nodes; None where their number is fixed.
+    actions: what changes their number, and when.
+    timezone: zone of these actions.
+    settled: whether the group has these hours already, so that its number of nodes is what the clock has made of it.
     capacity_type: EKS's name for the way in which they are bought, `ON_DEMAND` or `SPOT`.
     disk_gb: root volume of each node, GB.
     tags: tags of instances and volumes.
@@ -90,6 +98,10 @@ class NodeGroupArgs:
     update: str = "DEFAULT"
     recorded: str | None = None
     failed: bool = False
+    least: int | None = None
+    actions: Sequence[Action] = ()
+    timezone: str = ""
+    settled: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,6 +112,7 @@ class Surroundings:
     images: release of the node image by EKS's name of it.
     recorded: names of node groups at AWS by their names in the program, as the state says them.
     failed: names in the program of the groups that EKS could not make.
+    state: resources that the engine knows.
     """
 
     cluster_name: pulumi.Input[str]
@@ -110,6 +123,7 @@ class Surroundings:
     images: Mapping[str, pulumi.Input[str]]
     recorded: Mapping[str, str] = field(default_factory=dict)
     failed: frozenset[str] = frozenset()
+    state: Recorded = field(default_factory=dict)
 
 
 def system_args(system: SystemNodes, around: Surroundings) -> NodeGroupArgs:
@@ -139,6 +153,8 @@ def gpu_args(group: NodeGroup, share: Share, tenants: Sequence[str], around: Sur
     same labels and taints, so that for Kubernetes they are one group of equal machines.
     """
     taints = {GPU_TAINT: "present"}
+    own, clock = own_name(share.name), share.hours
+    wanted = actions(clock) if clock else ()
     if group.exclusive:
         (tenant,) = tenants
         taints[POOL_TAINT] = label_value(tenant)
@@ -152,9 +168,13 @@ def gpu_args(group: NodeGroup, share: Share, tenants: Sequence[str], around: Sur
         ami_type=GPU_IMAGE,
         release=around.images[GPU_IMAGE],
         update=group.update.upper(),
-        recorded=around.recorded.get(own_name(share.name)),
-        failed=own_name(share.name) in around.failed,
+        recorded=around.recorded.get(own),
+        failed=own in around.failed,
         nodes=share.nodes,
+        least=share.least if clock else None,
+        actions=wanted,
+        timezone=clock.timezone if clock else "",
+        settled=clock is not None and is_settled(around.state, own, share.least, share.nodes, wanted, clock.timezone),
         capacity_type=share.capacity_type,
         disk_gb=group.disk_gb,
         labels={
@@ -243,7 +263,9 @@ class ManagedNodeGroup(pulumi.ComponentResource):
                 id=template.id, version=template.latest_version.apply(str)
             ),
             scaling_config=aws.eks.NodeGroupScalingConfigArgs(
-                min_size=args.nodes, desired_size=args.nodes, max_size=args.nodes
+                min_size=args.nodes if args.least is None else args.least,
+                desired_size=args.nodes,
+                max_size=args.nodes,
             ),
             labels=dict(args.labels),
             taints=[
@@ -253,11 +275,31 @@ class ManagedNodeGroup(pulumi.ComponentResource):
             update_config=aws.eks.NodeGroupUpdateConfigArgs(max_unavailable=1, update_strategy=args.update),
             node_repair_config=aws.eks.NodeGroupNodeRepairConfigArgs(enabled=True),
             # A group that failed holds its place in quota and capacity; another takes it once it has gone.
-            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True if args.failed else None),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                delete_before_replace=True if args.failed else None,
+                ignore_changes=["scalingConfig.desiredSize"] if args.settled else None,
+            ),
         )
         self.node_group_name = group.node_group_name
         self.scaling_group = group.resources.apply(lambda made: str(made[0].autoscaling_groups[0].name))
+        for action in args.actions:
+            self._schedule(f"{short_name}-{action.name}", action, args.timezone)
         self.register_outputs({"node_group_name": self.node_group_name})
+
+    def _schedule(self, name: str, action: Action, timezone: str) -> aws.autoscaling.Schedule:
+        return aws.autoscaling.Schedule(
+            name,
+            autoscaling_group_name=self.scaling_group,
+            scheduled_action_name=action.name,
+            recurrence=action.recurrence,
+            time_zone=timezone,
+            desired_capacity=action.count,
+            # What is not stated would be 0. These say that the limits of the group stay.
+            min_size=-1,
+            max_size=-1,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
 
     def _launch_template(self, name: str, args: NodeGroupArgs) -> aws.ec2.LaunchTemplate:
         tags = {**args.tags, "Name": name}

@@ -2,7 +2,8 @@
 
 The order follows from what needs what: model store → network → cluster → system nodes → GPU nodes → platform layer →
 weights → pools → gateway. Pulumi removes in the opposite order. Weights are copied while GPU nodes are made. A run ends
-early where a secret has no value yet, and at stage `cluster`: up to there, nobody calls the Kubernetes API.
+early where a secret has no value yet, at stage `cluster`, and where pools will follow the clock and KEDA is not there
+yet: up to there, nobody calls the Kubernetes API.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import pulumi_kubernetes as kubernetes
 
 from infra import commitments, image_rules, ingress, secret_rules, upgrades
 from infra.charts import unless_default
+from infra.clock_rules import waits_for_keda
 from infra.cluster import CLUSTER_ADDONS, NODE_ADDONS, Cluster, ClusterArgs
 from infra.cost_alarm import CostAlarm, CostAlarmArgs, billed_by_amazon
 from infra.deployed import has_cluster
@@ -29,6 +31,7 @@ from infra.platform_layer import PlatformLayer, PlatformLayerArgs
 from infra.priorities import priorities, priority_of
 from infra.providers import amazon, default_tags, in_cluster
 from infra.purchases import shares
+from infra.reach import Stage
 from infra.registries import Mirror, layer_buckets
 from infra.releases import RELEASES, Releases, releases
 from infra.run import Run, export_plan
@@ -71,12 +74,16 @@ def build(run: Run) -> None:
         adoption.tell_rest("secrets")
         return
     export_plan(run)
-    _Environment(run, provider, options, arns).register()
-    adoption.tell_rest(run.chosen.stage)
+    environment = _Environment(run, provider, options, arns)
+    environment.register()
+    adoption.tell_rest(environment.reached)
 
 
 class _Environment:
-    """The environment registers its parts one after the other; each reads the ones before it."""
+    """The environment registers its parts one after the other; each reads the ones before it.
+
+    `reached` is how far this run goes: to the cluster, where its stage says so or where KEDA must come next.
+    """
 
     def __init__(
         self, run: Run, provider: aws.Provider, options: pulumi.ResourceOptions, secret_arns: SecretArns
@@ -84,6 +91,7 @@ class _Environment:
         parts = run.plan.platform.cluster
         assert parts is not None  # preflight refuses a plan that has pools and no cluster
         self.run, self.provider, self.options, self.secret_arns = run, provider, options, secret_arns
+        self.reached: Stage = "cluster" if waits_for_keda(run.plan, run.chosen) else run.chosen.stage
         self.parts: ClusterParts = parts
         address, platform = run.plan.platform.image_mirror, run.plan.platform
         self.mirror = Mirror(address, platform.account, platform.region, run.prefix) if address else None
@@ -109,8 +117,9 @@ class _Environment:
         pulumi.export("cluster", self.cluster.name)
         pulumi.export("model_bucket", self.store.bucket)
         pulumi.export(RELEASES, versions.output(platform))
-        if run.chosen.stage == "cluster":
-            pulumi.log.info(NEXT)
+        if self.reached == "cluster":
+            if run.chosen.stage == "cluster":
+                pulumi.log.info(NEXT)
             return
         self._gpu_machines()
         in_kubernetes = in_cluster(self.cluster, platform)
@@ -187,6 +196,7 @@ class _Environment:
             images=versions.images,
             recorded=upgrades.group_names(run.state),
             failed=frozenset(failed),
+            state=run.state,
         )
         # A node that starts before its way out, or before the network plug-in is declared, joins late or never.
         way_out = [self.network] if isinstance(self.network, Network) else []
@@ -259,6 +269,7 @@ class _Environment:
                     pool_tls=platform.pool_tls,
                     kubernetes=in_kubernetes,
                     monitored=run.chosen.monitoring,
+                    prometheus=run.chosen.demand_from,
                 ),
                 self._after(layer, *self.groups[pool.node_group].values(), *self.addons, *weights.of(pool)),
             )

@@ -19,6 +19,9 @@ _ROWS: Mapping[str, Mapping[str, str]] = {
     "aws:autoscaling/attachment:Attachment": {
         "autoscaling": "AttachLoadBalancerTargetGroups DetachLoadBalancerTargetGroups DescribeAutoScalingGroups"
     },
+    "aws:autoscaling/schedule:Schedule": {
+        "autoscaling": "PutScheduledUpdateGroupAction DeleteScheduledAction DescribeScheduledActions"
+    },
     "aws:budgets/budget:Budget": {"budgets": "ModifyBudget ViewBudget ListTagsForResource TagResource UntagResource"},
     "aws:cloudwatch/logGroup:LogGroup": {
         "logs": "CreateLogGroup DeleteLogGroup PutRetentionPolicy DeleteRetentionPolicy DescribeLogGroups "

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from infra.addressing import private_cidr
+from infra.clock_rules import size_problems
 from infra.ingress import problems as ingress_problems
 from infra.naming import own_name
 from infra.purchases import shares
@@ -31,19 +32,7 @@ def problems(plan: Plan, runner: str, stage: Stage = "all", serves: bool = False
         return ()
     reach = reach_problems(plan.platform, runner, stage, serves)
     found = (*_cluster(plan), *_network(plan), *reach, *_node_groups(plan), *_pools(plan))
-    return (*found, *fixed_sizes(plan), *release_names(plan), *ingress_problems(plan))
-
-
-def fixed_sizes(plan: Plan) -> Iterator[Problem]:
-    """Require node groups and pools of a fixed size, wherever they stand: what scales is not deployed yet."""
-    for group in plan.node_groups:
-        if group.min_nodes != group.max_nodes or group.max_nodes < 1:
-            message = f"node group `{group.name}` has {group.min_nodes} to {group.max_nodes} nodes; it must be fixed"
-            yield Problem("DEP021", message, hint="elastic node groups are not deployed yet; plan a fixed size")
-    for pool in plan.pools:
-        if pool.replicas.min != pool.replicas.max:
-            message = f"pool `{pool.name}` has {pool.replicas.min} to {pool.replicas.max} replicas; it must be fixed"
-            yield Problem("DEP021", message, hint="autoscaled pools are not deployed yet; plan a fixed size")
+    return (*found, *size_problems(plan, nodes_are_ours=True), *release_names(plan), *ingress_problems(plan))
 
 
 def release_names(plan: Plan) -> Iterator[Problem]:

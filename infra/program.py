@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import pulumi
 
 from infra import (
+    clock_rules,
     existing_program,
     image_rules,
     inputs,
@@ -93,6 +94,8 @@ def _problems(run: Run, site: Site | None) -> Iterator[Problem]:
         yield from reservations.problems(
             plan, chosen.environment, lambda kind: inputs.on_demand(chosen, run.granted.lock, kind)
         )
+    if plan.pools and clock_rules.waits_for_keda(plan, chosen):
+        yield clock_rules.keda_problem(plan, has_pools=has_pools(run.state))
     yield from kept_state.problems(os.environ)
     yield from upgrades.problems(plan, run.state)
     yield from image_rules.problems(plan, chosen, run.images, app_version("gateway"))

@@ -14,7 +14,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+from infra.hours import WEEK
 from infra.naming import gpu_name, own_name
+from infra.node_hours import NodeHours
 from planner.plan.fleet import NodeGroup
 
 ON_DEMAND, SPOT = "ON_DEMAND", "SPOT"
@@ -29,7 +31,8 @@ class Share:
     """A share is the nodes of a group of the lock that are bought in one way. It becomes a node group of EKS.
 
     name: its name in the program.
-    nodes: number of its nodes, at least one.
+    nodes: number of its nodes, at least one; the most of them where they follow the clock.
+    hours: their number by the clock; None where it never changes.
     after: the share that must stand before this one changes; None where it waits for none.
     """
 
@@ -37,15 +40,23 @@ class Share:
     capacity_type: str
     nodes: int
     after: str | None = None
+    hours: NodeHours | None = None
+
+    @property
+    def least(self) -> int:
+        """Return the fewest nodes that it ever has."""
+        return min(self.hours.by_hour) if self.hours else self.nodes
 
 
 def shares(group: NodeGroup, recorded: Mapping[str, int] = NOTHING) -> tuple[Share, ...]:
     """Return the shares of a group. One that waits for another stands behind it.
 
-    recorded: numbers of nodes that the state says, by the names of groups in the program.
+    recorded: largest numbers of nodes that the state says, by the names of groups in the program.
     """
-    demand = Share(gpu_name(group.name), ON_DEMAND, group.max_nodes - group.spot)
-    spot = Share(f"{gpu_name(group.name)}-spot", SPOT, group.spot)
+    spots = sizes_of_spot(group)
+    demands = tuple(size - spot for size, spot in zip(sizes_of(group), spots, strict=True))
+    demand = _share(gpu_name(group.name), ON_DEMAND, demands, group)
+    spot = _share(f"{gpu_name(group.name)}-spot", SPOT, spots, group)
     if not spot.nodes or not demand.nodes:
         return tuple(share for share in (demand, spot) if share.nodes)
     if demand.nodes < recorded.get(own_name(demand.name), 0):
@@ -53,3 +64,25 @@ def shares(group: NodeGroup, recorded: Mapping[str, int] = NOTHING) -> tuple[Sha
     if spot.nodes < recorded.get(own_name(spot.name), 0):
         return demand, replace(spot, after=demand.name)
     return demand, spot
+
+
+def sizes_of(group: NodeGroup) -> tuple[int, ...]:
+    """Return the nodes of a group in each of the 168 hours of the local week."""
+    return group.schedule.by_hour if group.schedule else (group.max_nodes,) * (WEEK // 60)
+
+
+def sizes_of_spot(group: NodeGroup) -> tuple[int, ...]:
+    """Return how many of them are spot."""
+    return group.spot_schedule.by_hour if group.spot_schedule else (group.spot,) * (WEEK // 60)
+
+
+def follows_the_clock(group: NodeGroup) -> bool:
+    """Say whether the group, or one of its shares, changes its size by the clock."""
+    return group.schedule is not None or group.spot_schedule is not None
+
+
+def _share(name: str, capacity_type: str, by_hour: tuple[int, ...], group: NodeGroup) -> Share:
+    stated = group.schedule or group.spot_schedule
+    changes = stated is not None and min(by_hour) != max(by_hour)
+    hours = NodeHours(by_hour, stated.timezone, group.warm_seconds) if stated and changes else None
+    return Share(name, capacity_type, max(by_hour), hours=hours)

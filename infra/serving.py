@@ -7,6 +7,8 @@ last.
 A pool with a canary is two releases. The pool's own gives replicas up before the canary's starts, in their places; the
 canary's goes last of all, when its pool has long taken them back by its higher priority. It runs with the pool's own
 service account, so that it reads the same weights and nothing of AWS is made for it.
+
+A pool that follows the clock states no number of replicas: KEDA has it (`infra.replica_hours`).
 """
 
 from __future__ import annotations
@@ -45,6 +47,7 @@ class ServingPoolArgs:
     adapt: changes the values of the release where the cluster is not AWS's.
     pool_tls: how the gateway speaks TLS to it; None in clear text.
     monitored: whether the cluster has the definitions of the Prometheus operator.
+    prometheus: address of the Prometheus that scrapes the gateways; None where there is none.
     """
 
     pool: Pool
@@ -62,6 +65,7 @@ class ServingPoolArgs:
     canary: PoolCanary | None = None
     canary_image: Image | None = None
     monitored: bool = False
+    prometheus: str | None = None
     adapt: Callable[[dict[str, Any]], dict[str, Any]] = dict
 
 
@@ -88,6 +92,7 @@ class ServingPool(pulumi.ComponentResource):
                     canary=args.canary,
                     pool_tls=args.pool_tls,
                     monitored=args.monitored,
+                    prometheus=args.prometheus,
                 )
             )
         )

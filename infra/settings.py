@@ -18,6 +18,9 @@ namespace `spillway`:
     hubToken      secret of AWS Secrets Manager with a token of Hugging Face, for gated models
     acceptedLicences  licences of gated models that you accepted with that token's account, such as [Gemma]
     monitoring    true where the cluster has the definitions of the Prometheus operator: monitors, rules, dashboard
+    prometheus    address of the Prometheus that scrapes the gateways, for pools that follow the clock; without it,
+                  where `monitoring` is true, the one that the operator makes in namespace monitoring
+    keda          true where KEDA runs in a cluster that this program makes: pools may follow the clock
     clientKeys    name of the Kubernetes Secret with the gateway's client keys
     providerKeys  name of the Kubernetes Secret with the API keys of providers
     kubeconfig    path of the kubeconfig that knows a cluster which is there already; without it KUBECONFIG, or
@@ -39,6 +42,8 @@ from infra.images import Image
 from infra.reach import Stage
 
 Weights = Literal["synced", "copied"]
+OPERATED = "http://prometheus-operated.monitoring.svc:9090"
+"""Address of the Prometheus that the operator makes, in the namespace from which the charts let it in."""
 ROOT = Path(__file__).absolute().parents[1]
 """The checkout. Charts and environments lie here, whatever the working folder is."""
 
@@ -65,7 +70,14 @@ class StackSettings:
     pull_secrets: tuple[str, ...] = ()
     state_bucket: str | None = None
     monitoring: bool = False
+    prometheus: str | None = None
+    keda: bool = False
     kubeconfig: str | None = None
+
+    @property
+    def demand_from(self) -> str | None:
+        """Return the address of the Prometheus that knows the gateways' demand; None where there is none."""
+        return self.prometheus or (OPERATED if self.monitoring else None)
 
 
 def read() -> StackSettings:
@@ -106,6 +118,8 @@ def read() -> StackSettings:
         hub_token=config.get("hubToken") or None,
         accepted_licences=_names(config, "acceptedLicences", "[Gemma]"),
         monitoring=config.get_bool("monitoring") or False,
+        prometheus=_address(config, "prometheus"),
+        keda=config.get_bool("keda") or False,
         kubeconfig=os.environ.get("SPILLWAY_KUBECONFIG") or config.get("kubeconfig") or None,
     )
 
@@ -116,6 +130,13 @@ def _is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _address(config: pulumi.Config, key: str) -> str | None:
+    address = config.get(key) or None
+    if address is not None and not address.startswith(("http://", "https://")):
+        raise pulumi.RunError(f"spillway:{key} is `{address}`; write an address such as {OPERATED}")
+    return address
 
 
 def _names(config: pulumi.Config, key: str, example: str) -> tuple[str, ...]:

@@ -36,11 +36,12 @@ def group_names(state: Recorded) -> dict[str, str]:
 
 
 def group_sizes(state: Recorded) -> dict[str, int]:
-    """Return the numbers of nodes that groups were last asked for, by the groups' names in the program."""
+    """Return the largest numbers of nodes that groups may have, by the groups' names in the program. A group of fixed
+    size always has it."""
     sizes = {}
     for (token, name), outputs in state.items():
         if token == NODE_GROUP:
-            sizes[name] = int((outputs.get("scalingConfig") or {}).get("desiredSize") or 0)
+            sizes[name] = int((outputs.get("scalingConfig") or {}).get("maxSize") or 0)
     return sizes
 
 

@@ -22,6 +22,7 @@ from infra.naming import (
     label_value,
 )
 from infra.priorities import EQUAL, most_on_a_node, priority_of_canary
+from infra.replica_hours import autoscaling
 from infra.secret_rules import KeyStore, key_variables
 from infra.sizing import load_seconds, replica_share
 from infra.streaming import buffer_bytes
@@ -64,6 +65,7 @@ def vllm(
     canary: PoolCanary | None = None,
     pool_tls: PlannedPoolTls | None = None,
     monitored: bool = False,
+    prometheus: str | None = None,
 ) -> dict[str, Any]:
     """Return the values of a pool's release.
 
@@ -74,6 +76,7 @@ def vllm(
     canary: what takes over some of its replicas; None where all are its own.
     pool_tls: how the gateway speaks TLS to it; None in clear text.
     monitored: whether the cluster has the definitions of the Prometheus operator.
+    prometheus: address of the Prometheus that scrapes the gateways; None where there is none.
     """
     engine = pool.engine
     beside = canary.replicas if canary is not None else 0
@@ -139,6 +142,7 @@ def vllm(
         "pdb": _disruption(group, most, pool.replicas.max - beside),
         # The replicas fill their nodes: there is no place for one more while another is replaced.
         "rollout": {"maxSurge": 0, "maxUnavailable": 1},
+        "autoscaling": autoscaling(pool, group, prometheus),
         "probes": {"loadSeconds": load_seconds(pool)},
         "service": {"port": routing.POOL_PORT},
         "monitoring": monitoring.pool_values() if monitored else None,

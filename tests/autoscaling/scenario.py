@@ -4,6 +4,9 @@
 
 It runs in a network namespace with loopback alone and writes what it saw to `FOLDER/observed.json`. The engines behind
 the gateway are the twin's; the replicas that KEDA scales are pods of the control plane, which serve nothing.
+
+At the end the pool follows the clock of a plan, with the values that a deployment of it has: first in the hours of a
+day, then in those of a night that has none.
 """
 
 from __future__ import annotations
@@ -21,9 +24,13 @@ from typing import Any
 import aiohttp
 from kubernetes import client
 
-from tests.charts.rendering import lasting, pool, render
+from infra.replica_hours import autoscaling
+from planner.plan.fleet import Replicas
+from planner.plan.schedule import schedule
+from tests.charts.rendering import lasting, merged, one, pool, render
 from tests.gateway.stage import document, restricted
 from tests.gateway.stage import pool as gateway_pool
+from tests.infra import locks
 from tests.machines import PLAIN_STEP
 from twin.autoscaling import karpenter, keda, manifests, prometheus
 from twin.cluster import LocalCluster
@@ -48,6 +55,10 @@ ANSWER_TOKENS = 7000
 """Some minutes at the engines' pace, which is more than the life needs."""
 NODE_GROUP = {"spillway.dev/node-group": "chat"}
 PATIENCE_S = 60.0
+DAY = 3
+"""Replicas by day; there is none by night."""
+ASLEEP_S = 12.0
+"""Time in which KEDA looks at the demand twice and more, seconds."""
 
 
 @dataclass
@@ -65,6 +76,9 @@ class Observed:
     demand: float | None = None
     ready: int = 0
     cron_accepted: bool = False
+    clock_accepted: bool = False
+    least: int = -1
+    """Replicas below which KEDA does not go by night."""
     nodes_left: list[str] = field(default_factory=list)
 
 
@@ -126,6 +140,24 @@ async def _live(api: Any, url: str, seen: Observed) -> None:
     )
     conditions = {each["type"]: each["status"] for each in scaled["status"]["conditions"]}
     seen.cron_accepted = conditions["Ready"] == "True" and len(scaled["spec"]["triggers"]) == 2
+    manifests.apply(api, _following(url, begins=-1))
+    await reaches("day", DAY)
+    manifests.apply(api, _following(url, begins=6))
+    await reaches("night", 0)
+    async with _streams(STREAMS):
+        await asyncio.to_thread(
+            manifests.until,
+            lambda: prometheus.value(url, "sum(spillway_demand)") == STREAMS,
+            "the demand of the night",
+        )
+        await asyncio.sleep(ASLEEP_S)
+        seen.replicas["asked by night"] = wanted()
+    scaled = client.CustomObjectsApi(api).get_namespaced_custom_object(
+        "keda.sh", "v1alpha1", NAMESPACE, "scaledobjects", RELEASE
+    )
+    conditions = {each["type"]: each["status"] for each in scaled["status"]["conditions"]}
+    seen.clock_accepted = conditions["Ready"] == "True" and conditions["Active"] == "False"
+    seen.least = scaled["spec"]["minReplicaCount"]
     apps.delete_namespaced_deployment(RELEASE, NAMESPACE)
     with contextlib.suppress(TimeoutError):
         manifests.until(lambda: not core.list_node().items, "the nodes' end", 2 * PATIENCE_S)
@@ -172,6 +204,26 @@ def _values(url: str) -> dict[str, Any]:
             "scaleDownSeconds": 5,
         },
     )
+
+
+def _following(url: str, begins: int) -> list[dict[str, Any]]:
+    """The ScaledObject of a pool of a plan that has replicas for three hours of the week and none in all others.
+
+    begins: when they begin, hours from now.
+    """
+    now = time.gmtime()
+    hour = now.tm_wday * 24 + now.tm_hour
+    week = [0] * 168
+    for each in range(3):
+        week[(hour + begins + each) % 168] = DAY
+    plan = locks.plan()
+    by_the_clock = schedule("Etc/UTC", tuple(week))
+    planned = plan.pools[0].model_copy(update={"replicas": Replicas(min=0, max=DAY, week=by_the_clock)})
+    stated = autoscaling(planned, locks.group(plan, planned.node_group), url)
+    assert stated is not None
+    sooner = {"pollingSeconds": 5, "scaleDownSeconds": 5}
+    values = merged(_values(url), {"autoscaling": {**stated, **sooner}})
+    return [one(render("vllm", values, release=RELEASE), "ScaledObject")]
 
 
 def _clock() -> EngineClock:

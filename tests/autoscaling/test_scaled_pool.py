@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.autoscaling.scenario import MACHINE, MOST, STREAMS, Observed
+from tests.autoscaling.scenario import DAY, MACHINE, MOST, STREAMS, Observed
 from tests.tools import give_up, require_cluster_tools, require_tool
 from twin.autoscaling import network
 
@@ -36,13 +36,27 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Observed:
 
 
 def test_replicas_follow_the_demand_of_the_gateway(life: Observed) -> None:
-    assert life.replicas == {"idle": 1, "busy": 4, "idle again": 1}
+    assert {step: life.replicas[step] for step in ("idle", "busy", "idle again")} == {
+        "idle": 1,
+        "busy": 4,
+        "idle again": 1,
+    }
     assert life.demand == STREAMS
     assert life.ready == 4 < MOST
 
 
 def test_the_schedule_is_accepted_beside_the_demand(life: Observed) -> None:
     assert life.cron_accepted
+
+
+def test_replicas_follow_the_hours_of_a_plan_down_to_none(life: Observed) -> None:
+    assert life.clock_accepted
+    assert (life.replicas["day"], life.replicas["night"], life.least) == (DAY, 0, 0)
+
+
+def test_demand_wakes_no_pool_before_its_hour(life: Observed) -> None:
+    """Its machines have gone by the clock, so that a replica would wait for one."""
+    assert life.replicas["asked by night"] == 0
 
 
 def test_karpenter_gives_each_replica_the_machine_that_its_node_pool_names(life: Observed) -> None:

@@ -195,6 +195,82 @@ def test_a_canary_is_compared_with_its_pool(
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+CLOCKED = merged(
+    GATEWAY,
+    {
+        "monitoring": {
+            "rules": {
+                "byTheClock": {
+                    "chat": {"deployment": "vllm-chat", "startSeconds": 1200},
+                    "code": {"deployment": "vllm-code", "startSeconds": 1200},
+                },
+                "weekly": ["chat"],
+            }
+        }
+    },
+)
+"""A gateway whose pools follow the clock."""
+NONE = {'spillway_replicas{pool="chat"}': "0x12000", 'spillway_replicas{pool="code"}': "1x12000"}
+WISH = 'kube_deployment_spec_replicas{namespace="serving",deployment="vllm-chat"}'
+WEEK = 7 * 24 * 60
+SPILT, ASKED = (
+    'spillway_spill_total{route="chat",reason="gate_full"}',
+    'spillway_requests_total{route="chat",backend="x",outcome="ok"}',
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "series", "alert", "minute", "fires"),
+    [
+        ("the night wants none", NONE | {WISH: "4x1000 0x11000"}, "PoolHasNoReplica", 1500, 0),
+        ("the morning still loads", NONE | {WISH: "0x1490 4x11000"}, "PoolHasNoReplica", 1505, 0),
+        ("the morning does not come up", NONE | {WISH: "0x1400 4x11000"}, "PoolHasNoReplica", 1440, 1),
+        ("a pool fails by day", NONE | {WISH: "4x12000"}, "PoolHasNoReplica", 1500, 1),
+        ("nobody tells the wish", NONE, "PoolHasNoReplica", 1500, 1),
+        (
+            "another pool sleeps",
+            NONE | {'kube_deployment_spec_replicas{deployment="vllm-code"}': "0x12000", WISH: "4x12000"},
+            "PoolHasNoReplica",
+            1500,
+            1,
+        ),
+        (
+            "a weekend spills as planned",
+            {SPILT: "0x1440 0+300x576", ASKED: "0+500x2016"},
+            "SpillsMoreThanPlanned",
+            WEEK,
+            0,
+        ),
+        ("a week spills too much", {SPILT: "0+300x2016", ASKED: "0+500x2016"}, "SpillsMoreThanPlanned", WEEK, 1),
+        (
+            "a weekend is dear as planned",
+            {"spillway_usd_total": "0x1440 0+1x576"},
+            "ApisCostMoreThanPlanned",
+            WEEK,
+            0,
+        ),
+        ("a week is too dear", {"spillway_usd_total": "0+0.5x2016"}, "ApisCostMoreThanPlanned", WEEK, 1),
+    ],
+)
+def test_a_night_that_is_planned_raises_no_alarm_and_a_day_without_replicas_does(
+    tmp_path: Path, name: str, series: dict[str, str], alert: str, minute: int, fires: int
+) -> None:
+    rules = tmp_path / "rules.yml"
+    held = one(render("gateway", CLOCKED, release="gateway"), "PrometheusRule")["spec"]["groups"]
+    rules.write_text(yaml.safe_dump({"groups": held}))
+    checked = promtool("check", "rules", "--lint=all", "--lint-fatal", str(rules))
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    expression = f'count(ALERTS{{alertname="{alert}",alertstate="firing"}}) or vector(0)'
+    asked = {"expr": expression, "eval_time": f"{minute}m", "exp_samples": [{"labels": "{}", "value": fires}]}
+    given = [{"series": each, "values": values} for each, values in series.items()]
+    interval = "5m" if minute == WEEK else "1m"  # promtool holds ten thousand samples
+    case = {"name": name, "interval": interval, "input_series": given, "promql_expr_test": [asked]}
+    file = tmp_path / "cases.yml"
+    file.write_text(yaml.safe_dump({"rule_files": [str(rules)], "evaluation_interval": interval, "tests": [case]}))
+    done = promtool("test", "rules", str(file))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("fires", [True, False])
 def test_alerts_fire_when_they_should_and_only_then(rules_file: Path, tmp_path: Path, fires: bool) -> None:
     at = "1500m"
@@ -275,13 +351,43 @@ def test_a_scaled_pool_states_no_replicas() -> None:
     assert spec["triggers"][0]["metadata"]["threshold"] == "12.5"
 
 
+MORNING = {"start": "48 7 * * 1-5", "end": "57 19 * * 1-5", "timezone": "Europe/Berlin", "replicas": 4}
+
+
+def test_the_clock_alone_scales_a_pool_without_prometheus() -> None:
+    scaling = {"enabled": True, "minReplicas": 0, "maxReplicas": 4, "schedule": [MORNING], "scaleDownSeconds": 0}
+    objects = render("vllm", pool(model={"servedName": "chat"}, autoscaling=scaling))
+    assert "replicas" not in one(objects, "Deployment")["spec"]
+    spec = one(objects, "ScaledObject")["spec"]
+    assert (spec["minReplicaCount"], spec["maxReplicaCount"], spec["cooldownPeriod"]) == (0, 4, 0)
+    assert "fallback" not in spec
+    (trigger,) = spec["triggers"]
+    assert (trigger["type"], trigger["metadata"]) == (
+        "cron",
+        {"timezone": "Europe/Berlin", "start": "48 7 * * 1-5", "end": "57 19 * * 1-5", "desiredReplicas": "4"},
+    )
+
+
+def test_beside_the_clock_demand_wakes_no_pool_and_no_figures_are_no_replicas() -> None:
+    scaling = {"enabled": True, "minReplicas": 0, "maxReplicas": 4, "schedule": [MORNING], "demandPerReplica": 57.6}
+    scaling |= {"prometheusUrl": "http://p:9090", "demandWakes": False, "fallbackReplicas": 0}
+    spec = one(render("vllm", pool(autoscaling=scaling)), "ScaledObject")["spec"]
+    assert spec["fallback"] == {"failureThreshold": 3, "replicas": 0}
+    assert [trigger["type"] for trigger in spec["triggers"]] == ["prometheus", "cron"]
+    assert float(spec["triggers"][0]["metadata"]["activationThreshold"]) >= 1e12
+
+
 def test_what_cannot_be_scaled_is_told_at_once() -> None:
     night = {"start": "0 22 * * *", "end": "0 6 * * *", "timezone": "Etc/UTC", "replicas": 9}
-    scaling = {"enabled": True, "minReplicas": 4, "maxReplicas": 3, "schedule": [night]}
+    scaling = {"enabled": True, "minReplicas": 4, "maxReplicas": 3}
     with pytest.raises(Unrenderable) as refusal:
         render("vllm", pool(autoscaling=scaling))
-    for word in ("demandPerReplica is missing", "prometheusUrl is missing", "below minReplicas 4", "wants 9 replicas"):
+    for word in ("demandPerReplica is missing", "prometheusUrl is missing", "below minReplicas 4"):
         assert word in str(refusal.value)
+    with pytest.raises(Unrenderable, match="wants 9 replicas"):
+        render("vllm", pool(autoscaling={**scaling, "schedule": [night]}))
+    with pytest.raises(Unrenderable, match="demandPerReplica is missing"):
+        render("vllm", pool(autoscaling={**scaling, "schedule": [night], "prometheusUrl": "http://p:9090"}))
 
 
 def expressions() -> Iterator[str]:

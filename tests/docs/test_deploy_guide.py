@@ -177,7 +177,9 @@ def test_a_wrong_command_of_aws_is_refused(tmp_path: Path, command: str) -> None
 
 def settings_of_the_program() -> set[str]:
     """Keys that the program asks Pulumi for."""
-    asked = re.findall(r'config\.get\w*\("(\w+)"|_(?:names|image)\(config, "(\w+)"', text_of("infra/settings.py"))
+    asked = re.findall(
+        r'config\.get\w*\("(\w+)"|_(?:names|image|address)\(config, "(\w+)"', text_of("infra/settings.py")
+    )
     return {plain or built for plain, built in asked}
 
 

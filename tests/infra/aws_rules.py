@@ -66,6 +66,14 @@ KINDS: Mapping[str, Kind] = {
     "aws:autoscaling/attachment:Attachment": Kind(
         "AWS::AutoScaling::AutoScalingGroup", {"lbTargetGroupArn": "TargetGroupARNs[]"}, part=True
     ),
+    "aws:autoscaling/schedule:Schedule": Kind(
+        "AWS::AutoScaling::ScheduledAction",
+        left_out={
+            "minSize": "-1 says that the provider sends none",
+            "maxSize": "-1 says that the provider sends none",
+            "scheduledActionName": "CloudFormation invents the name",
+        },
+    ),
     "aws:budgets/budget:Budget": Kind(
         "AWS::Budgets::Budget",
         renamed={

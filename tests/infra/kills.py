@@ -26,6 +26,8 @@ from tests.engine import COMMAND_LIMIT_S, Engine, Outcome, kill, kind_and_name, 
 from tests.infra import locks
 from tests.infra.checkout import checkout, published
 from tests.infra.variants import everything
+from tests.tools import require_tool
+from twin.autoscaling.manifests import define
 from twin.aws import existing, faults
 from twin.cluster import RunningCluster
 
@@ -128,8 +130,10 @@ def whole(folder: Path, cluster: RunningCluster | None) -> Engine:
     place = stage(folder / "stage", cluster=cluster.folder if cluster else None)
     engine = Engine(place, root, "prod", {"SPILLWAY_RUNNER": "inside"})
     engine.extra["SPILLWAY_TWIN_MINUTE"] = SECONDS_OF_A_MINUTE
-    for key, value in locks.IMAGES.items():
+    for key, value in {**locks.IMAGES, "keda": "true"}.items():
         engine.configure(key, value)
+    if cluster is not None:
+        define(cluster.client(), require_tool("keda-operator").parent / "crds")
     zone = existing.provide(engine.account, "us-east-1", zones=["example.com"])["example.com"]
     locks.write(root / "environments", everything(hosted_zone=zone, boundary=None))
     secrets = engine.up()

@@ -59,6 +59,8 @@ class Registered:
     """Type and name of each resource that says itself that a replaced one is deleted before the new one is made."""
     depends: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     """URNs of what each resource waits for, by its type and name."""
+    ignored: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    """Paths of each resource whose changes the engine ignores, by its type and name."""
 
     def of(self, type_suffix: str) -> list[Resource]:
         """Resources whose type ends with the suffix, such as `:NodeGroup`."""
@@ -148,6 +150,7 @@ class _Monitor(mocks.MockMonitor):
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802
         if request.deleteBeforeReplace:
             self.mocks.registered.deleted_first.add((request.type, request.name))
+        self.mocks.registered.ignored[request.type, request.name] = tuple(request.ignoreChanges)
         self.mocks.registered.depends[request.type, request.name] = tuple(request.dependencies)
         return super().RegisterResource(request)
 
@@ -249,9 +252,9 @@ def _status(account: Account, name: str) -> dict[str, Any]:
 
 
 def run_program(name: str, config: Mapping[str, str], account: Account | None = None) -> Registered:
-    """Register stack `name`, whose images are published unless `config` says otherwise. Raises what the program
-    raises."""
-    config = {**PUBLISHED, **config}
+    """Register stack `name`, whose images are published and in whose cluster KEDA runs unless `config` says otherwise.
+    Raises what the program raises."""
+    config = {**PUBLISHED, "keda": "true", **config}
     # Pulumi asks the main thread for its event loop; a test that used `asyncio.run` before this one has taken it away.
     asyncio.set_event_loop(asyncio.new_event_loop())
     cloud = _Cloud(account or Account())

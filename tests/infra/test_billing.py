@@ -14,7 +14,7 @@ from planner.plan.cost import Cost
 from planner.plan.plan import Plan
 from planner.plan.platform import EncryptionKey, LogGroup, SystemNodes
 from tests.examples import ENVIRONMENTS, environment_name, lock_paths
-from tests.infra import locks
+from tests.infra import clocks, locks
 from tests.infra.conftest import Run
 from tests.infra.programs import Registered, run_worked_lock
 
@@ -72,7 +72,7 @@ def test_a_worked_lock_builds_as_many_as_it_bills(name: str, monkeypatch: pytest
 def test_the_two_tables_name_only_what_is_registered(run: Run) -> None:
     supplied = locks.on_platform(locks.plan(cluster=locks.SUPPLIED), image_mirror="ecr", alerts=locks.ALERTS)
     behind = locks.behind_balancer(**locks.FROM_INTERNET)
-    registered = {*aws_types(run(supplied)), *aws_types(run(behind))}
+    registered = {*aws_types(run(supplied)), *aws_types(run(behind)), *aws_types(run(clocks.elastic()))}
     assert registered == set(BILLED) | set(FREE)
     assert not set(BILLED) & set(FREE)
 

@@ -1,7 +1,7 @@
 """The program through the real Pulumi engine onto the twin: the real Kubernetes provider, scheduler and AWS rules.
 
 One environment's life is run once (`life`) and judged by several tests: preview, up, first requests, drift, a change, a
-shortage, outages of the cluster's API, destroy.
+shortage, outages of the cluster's API, a day and a night by the clock, destroy.
 """
 
 from __future__ import annotations
@@ -10,20 +10,25 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from kubernetes.client import AppsV1Api
 
 from infra.deploy_policy import documents, kinds_of
 from infra.ingress import NODE_PORT
 from planner.plan.plan import Plan
 from tests.engine import Engine, Outcome, stage
+from tests.infra import clocks as weeks
 from tests.infra import locks
 from tests.infra.checkout import checkout, published
-from tests.infra.pods import ClusterView, Pods
+from tests.infra.pods import SETTLE_SECONDS, ClusterView, Pods
 from tests.infra.tampering import tamper
+from tests.tools import require_tool
 from tools.first_request import Answered, Keys, ask, clocks, offers
+from twin.autoscaling.manifests import define
 from twin.aws import existing
 from twin.aws.account import CALLS, Account
 from twin.aws.reachability import Target, may_call, targets
@@ -35,6 +40,9 @@ from twin.workloads.objects import Cluster
 
 pytestmark = pytest.mark.engine
 
+DAY = {"vllm-chat-1xl40s": 6, "vllm-code-2xl40s": 3}
+NIGHT = {"vllm-chat-1xl40s": 3, "vllm-code-2xl40s": 1}
+"""Replicas that KEDA wants: by night neither those of the lock nor those of the state, whatever its reasons are."""
 POOLS = {"vllm-chat-1xl40s": 4, "vllm-code-2xl40s": 2, "vllm-extraction-1xl40s": 2}
 ACTIONS = {
     "s3:DeleteBucketLifecycle": "s3:PutLifecycleConfiguration",
@@ -98,8 +106,10 @@ def life(cluster: RunningCluster, tmp_path_factory: pytest.TempPathFactory) -> L
 
     zone = existing.provide(pulumi.account, "us-east-1", zones=["example.com"])["example.com"]
 
+    through = {**locks.FROM_INTERNET, "hosted_zone": zone}
+
     def plan(**sizes: int) -> Plan:
-        planned = locks.behind_balancer(sizes=sizes, **{**locks.FROM_INTERNET, "hosted_zone": zone})
+        planned = locks.behind_balancer(sizes=sizes, **through)
         allowed = "{spot: {max_share: 50%}}" if "spot" in sizes else ""
         locks.write(root / "environments", planned, environment=locks.environment_text(purchase=allowed))
         return planned
@@ -168,6 +178,25 @@ def life(cluster: RunningCluster, tmp_path_factory: pytest.TempPathFactory) -> L
     life.objects["outage in up"] = pulumi.in_kubernetes()
     life.steps["up after an outage"] = _done(pulumi.up())
     life.pods["up after an outage"] = api.settled()
+
+    elastic = weeks.elastic(locks.behind_balancer(sizes={"shared_nodes": 3, "vault_nodes": 3}, **through), (3, 2))
+    locks.write(root / "environments", elastic)
+    life.steps["without KEDA"] = pulumi.preview()
+    define(cluster.client(), require_tool("keda-operator").parent / "crds")
+    pulumi.configure("keda", "true")
+    life.steps["to the clock"] = _done(pulumi.up())
+    life.pods["to the clock"] = api.settled()
+    twin("clock", "--at", "mon 08:00")
+    life.pods["day"] = _as_keda(cluster, api, DAY)
+    _as_keda(cluster, api, NIGHT)
+    twin("clock", "--at", "mon 20:00")
+    life.pods["night"] = api.settled()
+    life.steps["preview by night"] = pulumi.preview()
+    locks.write(root / "environments", locks.replaced(elastic, "pools", "chat-1xl40s", load_seconds=Decimal(95)))
+    life.steps["up by night"] = _done(pulumi.up())
+    life.pods["up by night"] = api.settled()
+    twin("clock", "--at", "tue 07:42")
+    life.pods["morning"] = _as_keda(cluster, api, DAY)
     life.steps["last preview"] = pulumi.preview()
     pulumi.interrupted("destroy", (":Deployment::", '"op":"delete"'), outage)
 
@@ -296,6 +325,40 @@ def test_after_an_outage_the_same_command_converges(life: Life) -> None:
     assert life.pods["up after an outage"].ready() == {"gateway": 2, **POOLS, "vllm-extraction-1xl40s": 3}
 
 
+def test_nothing_that_runs_is_changed_before_keda_is_there(life: Life) -> None:
+    refused = life.steps["without KEDA"]
+    assert refused.status != 0
+    assert "DEP029" in " ".join(refused.diagnostics)
+
+
+def test_a_running_pool_is_handed_to_keda_with_all_its_replicas(life: Life) -> None:
+    """Its Deployment states no number any more, and would fall to one."""
+    changed = life.steps["to the clock"].changed_objects()
+    assert {name: step for name, step in changed.items() if name.startswith(("Schedule", "ScaledObject"))} == {
+        "Schedule gpu-shared-0742": "create",
+        "Schedule gpu-shared-2000": "create",
+        "ScaledObject vllm-chat-1xl40s": "create",
+        "ScaledObject vllm-code-2xl40s": "create",
+    }
+    assert changed["NodeGroup gpu-shared"] == "update"
+    assert life.pods["to the clock"].ready() == life.pods["up after an outage"].ready()
+
+
+def test_nodes_and_replicas_of_the_hour_are_no_change(life: Life) -> None:
+    """By night two of three nodes run and fewer replicas than by day; every one that is wanted is ready."""
+    for moment, wanted in (("day", DAY), ("night", NIGHT), ("morning", DAY)):
+        assert life.pods[moment].ready().items() >= wanted.items(), moment
+    assert life.steps["preview by night"].status == 0, life.steps["preview by night"].output
+    assert life.steps["preview by night"].changed() == {}
+
+
+def test_up_by_night_changes_what_it_names_and_brings_no_replica_back(life: Life) -> None:
+    up = life.steps["up by night"]
+    named = {name for name in up.changed_objects() if not name.startswith("ConfigMap")}
+    assert named == {"Deployment vllm-chat-1xl40s", "Deployment gateway"}
+    assert life.pods["up by night"].ready().items() >= NIGHT.items()
+
+
 def test_destroy_leaves_nothing_but_what_aws_keeps(life: Life) -> None:
     destroy = life.steps["destroy"]
     assert destroy.status == 0, destroy.output
@@ -334,6 +397,22 @@ def _done(outcome: Outcome) -> Outcome:
     if outcome.status != 0:
         pytest.fail("\n".join([f"pulumi ended with {outcome.status}", *outcome.diagnostics]), pytrace=False)
     return outcome
+
+
+def _as_keda(cluster: RunningCluster, api: ClusterView, wanted: dict[str, int]) -> Pods:
+    """Scale Deployments as KEDA's autoscaler does, and return where pods stand once all that are wanted are ready."""
+    client = cluster.client()
+    for name, count in wanted.items():
+        AppsV1Api(client).patch_namespaced_deployment_scale(
+            name, "serving", {"spec": {"replicas": count}}, field_manager="kube-controller-manager"
+        )
+    client.close()
+    deadline = time.monotonic() + SETTLE_SECONDS
+    pods = api.settled()
+    while not pods.ready().items() >= wanted.items() and time.monotonic() < deadline:
+        time.sleep(0.2)
+        pods = api.settled()
+    return pods
 
 
 def _way_in(pulumi: Engine) -> tuple[dict[str, bool], list[Target]]:

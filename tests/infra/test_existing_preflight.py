@@ -14,7 +14,7 @@ from infra.existing_preflight import MANAGED, cluster_problems, plan_problems, t
 from planner.domain.existing_cluster import ExistingCluster
 from planner.plan.plan import Plan
 from planner.words.diagnostics import Problem
-from tests.infra import existing_sites, locks
+from tests.infra import clocks, existing_sites, locks
 from tests.infra.existing_sites import GKE, LARGE, ON_PREMISES, SMALL, Site
 
 UID = "0b9d3c1e-7f7a-4c55-9a53-1f6f6b0f7a10"
@@ -168,6 +168,20 @@ def test_a_machine_without_labels_and_shared_restricted_nodes_are_refused() -> N
     plan = existing_sites.plan(ON_PREMISES, "twin")
     bent = locks.replaced(plan, "node_groups", "vault", exclusive=False, instance_type="rack.8xh200")
     assert [p.code for p in plan_problems(bent, existing_of(plan))] == ["DEP049", "DEP025"]
+
+
+def test_a_cluster_without_keda_is_told_with_the_command_that_installs_it() -> None:
+    plan = clocks.asleep(existing_sites.plan(ON_PREMISES, "twin"))
+    group = {"min_nodes": 2, "schedule": None, "warm_seconds": 0}
+    plan = locks.replaced(plan, "node_groups", "vault", **group)
+    existing = existing_of(plan)
+    assert list(plan_problems(plan, existing)) == []
+    (told,) = cluster_problems(plan, existing, facts(), "prod", None)
+    assert told.code == "DEP029"
+    assert "pool `extraction-1xl40s` follows the clock, and the cluster has no `scaledobjects.keda.sh`" in told.message
+    assert "helm upgrade --install keda" in (told.hint or "")
+    assert "--kube-context twin" in (told.hint or "")
+    assert list(cluster_problems(plan, existing, facts(has_scaled_objects=True), "prod", None)) == []
 
 
 def test_what_is_deployed_nowhere_yet_is_refused_here_too() -> None:

@@ -15,7 +15,7 @@ from planner.documents.lock import Lock, load
 from planner.domain.existing_cluster import ExistingCluster
 from planner.plan.ingress import PlannedGateway, PlannedIngress, PlannedIngressClass, PlannedPoolTls
 from tests.charts.rendering import ALL_EXAMPLES, example, lasting, merged, render
-from tests.infra import existing_sites, locks
+from tests.infra import clocks, existing_sites, locks
 from tests.infra.existing_sites import ON_PREMISES
 from tests.infra.programs import Registered, run_program
 from tests.infra.test_existing_preflight import facts
@@ -74,6 +74,16 @@ def test_the_warnings_of_the_cluster_may_be_read_where_something_is_made(namespa
     assert {words for words in asked if "events" in words} == {
         f"{verb} events in {namespace}" for verb in ("list", "watch")
     }
+
+
+def test_a_pool_that_follows_the_clock_needs_the_right_to_scaled_objects() -> None:
+    fixed = existing_sites.plan(ON_PREMISES, "berlin")
+    asked = {}
+    for name, plan in (("fixed", fixed), ("by the clock", clocks.elastic(fixed))):
+        lock = locks.sealed(plan, environment=ON_PREMISES.environment_text("berlin"))
+        asked[name] = {right.words() for right in rights_needed(lock, existing_of(lock))}
+    scaled = {f"{verb} scaledobjects.keda.sh in serving" for verb in VERBS}
+    assert asked["by the clock"] - asked["fixed"] == scaled
 
 
 SCALED = {"enabled": True, "maxReplicas": 4, "demandPerReplica": 8, "prometheusUrl": "http://prometheus"}

@@ -24,7 +24,7 @@ TODAY = datetime.date.today()
 def _edit_pool_size(folder: Path) -> None:
     path = folder / "prod.lock.json"
     lock = json.loads(path.read_text())
-    lock["plan"]["pools"][0]["replicas"] = {"min": 40, "max": 40, "schedule": []}
+    lock["plan"]["pools"][0]["replicas"] = {"min": 40, "max": 40}
     path.write_text(json.dumps(lock))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,9 @@ from gateway.document import parse_policy
 from infra import monitoring
 from planner.documents import routing
 from planner.documents.lock import load
+from planner.plan.plan import Plan
 from tests.examples import ENVIRONMENTS
+from tests.infra import clocks, locks
 
 PLAN = load((ENVIRONMENTS / "prod.lock.json").read_text(), "prod.lock.json").plan
 
@@ -19,6 +22,22 @@ def test_thresholds_are_the_promises_of_the_lock() -> None:
     rules = monitoring.gateway_values(PLAN)["rules"]
     routes = {route.name: route for route in PLAN.routes}
     assert rules["spillShare"] == {name: float(routes[name].spill_share) for name in ("chat", "code")}
+
+
+def test_pools_that_follow_the_clock_are_held_against_their_wish_and_against_weeks() -> None:
+    """A node serves 17.1 minutes after it is asked for; replicas are asked for within it, and late by five minutes."""
+    assert "byTheClock" not in {key for key, value in rules_of(locks.plan()).items() if value is not None}
+    rules = rules_of(clocks.elastic())
+    assert rules["byTheClock"] == {
+        "chat-1xl40s": {"deployment": "vllm-chat-1xl40s", "startSeconds": 12 * 60 + 300},
+        "code-2xl40s": {"deployment": "vllm-code-2xl40s", "startSeconds": 12 * 60 + 300},
+    }
+    assert rules["weekly"] == ["chat"]
+
+
+def rules_of(plan: Plan) -> dict[str, Any]:
+    rules: dict[str, Any] = monitoring.gateway_values(plan)["rules"]
+    return rules
 
 
 def test_the_gateway_is_told_each_promise_of_a_first_token() -> None:

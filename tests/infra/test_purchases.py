@@ -116,7 +116,11 @@ def test_pools_wait_for_both(run: Run) -> None:
 
 
 def test_sizes_are_those_of_the_state() -> None:
-    state = {(GROUP, "gpu-x"): {"scalingConfig": {"desiredSize": 3}}, (GROUP, "gpu-y"): {}, (TEMPLATE, "gpu-x"): {}}
+    state = {
+        (GROUP, "gpu-x"): {"scalingConfig": {"maxSize": 3, "desiredSize": 1}},
+        (GROUP, "gpu-y"): {},
+        (TEMPLATE, "gpu-x"): {},
+    }
     assert group_sizes(state) == {"gpu-x": 3, "gpu-y": 0}
 
 

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from tests.infra.checkout import checkout
 from tests.infra.pods import ClusterView, Pods
 from tools.first_request import Answered, ask, clocks, offers
 from twin.cluster import RunningCluster
+from twin.engine.prompt import hint
 from twin.workloads import Workloads
 
 pytestmark = pytest.mark.engine
@@ -38,6 +40,8 @@ HUB = "ecr-pullthroughcache/spillway-prod-docker-hub"
 SECRETS = ["spillway-prod/OPENAI_API_KEY", "spillway-prod/client-keys", HUB]
 SECRET = "a-value-that-stands-nowhere-else"
 ROUTES = {"chat": "chat-1xl40s", "code": "code-2xl40s", "extraction": "extraction-1xl40s"}
+LONG = 300
+"""Tokens of an answer that takes some seconds."""
 SEEN_S = 15.0
 """Longest time until what runs has followed the cluster, seconds."""
 
@@ -53,6 +57,8 @@ class Life:
     answers: dict[str, Answered] = field(default_factory=dict)
     answered_after_s: float = 0.0
     """Time from the start of the `up` that made everything to the first answer, seconds."""
+    went_on: bool = False
+    """Whether an answer was still being given when its replica had left the pool."""
     programs: dict[str, set[str]] = field(default_factory=dict)
     state: str = ""
     left: list[str] = field(default_factory=list)
@@ -111,7 +117,8 @@ def life(cluster: RunningCluster, tmp_path_factory: pytest.TempPathFactory) -> L
 
 
 def _by_hand(cluster: RunningCluster, running: Workloads, key: str, life: Life) -> None:
-    """Close a pool to the network, and open it again; take all replicas of two others away; and ask meanwhile."""
+    """Close a pool to the network, and open it again; take all replicas of two others away, one of them in the middle
+    of an answer; and ask meanwhile."""
     client = cluster.client()
     networking, apps = NetworkingV1Api(client), AppsV1Api(client)
     *_, gateway = [f"http://{address}:8080" for pod, address in running.serving().items() if pod.startswith("gateway/")]
@@ -128,10 +135,15 @@ def _by_hand(cluster: RunningCluster, running: Workloads, key: str, life: Life) 
     life.answers["code, closed"] = ask(gateway, key, "code")
     admit(opened)
     life.answers["code, open again"] = ask(gateway, key, "code")
-    for pool in ("vllm-chat-1xl40s", "vllm-extraction-1xl40s"):
-        apps.patch_namespaced_deployment_scale(pool, "serving", {"spec": {"replicas": 0}})
-    gone = ("serving/vllm-chat", "serving/vllm-extraction")
-    _wait(lambda: not [pod for pod in running.serving() if pod.startswith(gone)])
+    with ThreadPoolExecutor() as asking:
+        asked = asking.submit(ask, gateway, key, "extraction", hint(20, LONG), stream=True, max_tokens=LONG)
+        time.sleep(1)  # its first tokens flow
+        for pool in ("vllm-chat-1xl40s", "vllm-extraction-1xl40s"):
+            apps.patch_namespaced_deployment_scale(pool, "serving", {"spec": {"replicas": 0}})
+        gone = ("serving/vllm-chat", "serving/vllm-extraction")
+        _wait(lambda: not [pod for pod in running.serving() if pod.startswith(gone)])
+        life.went_on = not asked.done()
+        life.answers["extraction, while it goes"] = asked.result()
     life.answers["chat, gone"] = ask(gateway, key, "chat")
     life.answers["extraction, gone"] = ask(gateway, key, "extraction")
     client.close()
@@ -204,6 +216,14 @@ def test_what_is_gone_is_answered_from_elsewhere_or_refused_as_the_policy_says(l
     refused = life.answers["extraction, gone"]
     assert (refused.status, refused.code) in {(502, "no_backend"), (503, "overloaded")}
     assert refused.served_by is None
+
+
+def test_a_stream_whose_replica_goes_comes_to_its_end(life: Life) -> None:
+    """As on the way down to the night: the replica drains, and nobody sees it."""
+    answer = life.answers["extraction, while it goes"]
+    assert life.went_on
+    assert (answer.status, answer.served_by) == (200, "pool/extraction-1xl40s")
+    assert len(answer.text.split()) == LONG
 
 
 def test_programs_of_pods_end_with_whoever_runs_them(life: Life) -> None:

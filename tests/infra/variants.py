@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from planner.plan.ingress import PlannedIngress
 from planner.plan.plan import Plan
-from tests.infra import locks
+from tests.infra import clocks, locks
 from tests.infra.programs import Account
 from tests.infra.test_existing_network import answering, answers, there
 
@@ -30,6 +30,7 @@ VARIANTS: Mapping[str, Callable[[], Plan]] = {
         locks.behind_balancer(**locks.FROM_INTERNET), boundary=BOUNDARY
     ),
     "a network that is there": there,
+    "by the clock": clocks.elastic,
 }
 """Name → plan."""
 
@@ -45,7 +46,7 @@ def everything(hosted_zone: str = "Z1", boundary: str | None = BOUNDARY) -> Plan
     assert cluster is not None
     cluster = locks.SUPPLIED.model_copy(update={"load_balancer": cluster.load_balancer})
     return locks.on_platform(
-        locks.plan(cluster=cluster),
+        clocks.elastic(locks.plan(cluster=cluster, shared_nodes=3), nodes=(3, 2)),
         alerts=locks.ALERTS,
         boundary=boundary,
         public_cidrs=("203.0.113.7/32",),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
 import urllib.error
 from collections.abc import Awaitable, Callable
@@ -31,6 +32,7 @@ from tools.first_request import ask, offers
 from twin.api.offers import Offers
 from twin.aws import existing
 from twin.aws.store import ResourceRecord
+from twin.engine.prompt import hint
 from twin.workloads import mounts
 from twin.workloads.kubelet import Kubelet
 from twin.workloads.objects import Object, Objects
@@ -218,6 +220,36 @@ def test_the_real_gateway_answers_by_the_pods_and_ends_with_its_own(tmp_path: Pa
 
     served(tmp_path, cluster, life)
     assert list((tmp_path / "pods").glob("*/")) == []  # no keys are left
+
+
+LONG = 120
+"""Tokens of an answer that takes some seconds."""
+
+
+@pytest.mark.parametrize("node_stays", [True, False])
+def test_an_engine_finishes_what_it_has_begun_unless_its_node_goes_with_it(tmp_path: Path, node_stays: bool) -> None:
+    cluster, pod = provisioned(), copy.deepcopy(engine_pod("extraction-1", "extraction-1xl40s"))
+    pod["spec"]["nodeName"] = "node-1"
+    there = (SERVED.pods[0], pod, SERVED.pods[2])
+    cluster.objects = replace(SERVED, pods=there, nodes=frozenset({"node-1"}))
+    sent = hint(20, LONG)
+
+    async def life(kubelet: Kubelet) -> None:
+        url = await until_ready(kubelet)
+        asked = asyncio.create_task(asyncio.to_thread(ask, url, KEY, "extraction", sent, stream=True, max_tokens=LONG))
+        await asyncio.sleep(1)
+        assert not asked.done()
+        left = frozenset({"node-1"} if node_stays else ())
+        cluster.objects = replace(SERVED, pods=(there[0], there[2]), nodes=left)
+        await kubelet.settle()
+        if node_stays:
+            assert not asked.done()
+            assert len((await asked).text.split()) == LONG
+        else:
+            with pytest.raises(ValueError, match="the stream was cut"):
+                await asked
+
+    served(tmp_path, cluster, life)
 
 
 def test_a_gateway_that_refuses_its_policy_is_a_problem_with_its_words(tmp_path: Path) -> None:

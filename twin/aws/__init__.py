@@ -9,7 +9,7 @@ the environment variable `SPILLWAY_TWIN_AWS`, and survives between commands.
     provider      the engine's questions, answered for every type alike
     registry      which resource types and functions there are
     kinds         what one resource type is made of
-    network, firewall, identity, storage, launch, eks_cluster, eks_nodes, balancing, names, budgets
+    network, firewall, identity, storage, launch, eks_cluster, eks_nodes, balancing, names, budgets, scheduled_actions
                   the resource types, a module per family of AWS's own documentation
     functions     `get_...` functions; network_functions those about networks
     control_planes which control plane stands for which EKS cluster
@@ -24,6 +24,7 @@ the environment variable `SPILLWAY_TWIN_AWS`, and survives between commands.
     existing      what people put into the account by hand
     faults        what is made to go wrong on request
     drift         a change behind Pulumi's back
+    clock         the week that a person moves, and the machines that scheduled actions want then
     pace          how long AWS takes, whoever waits
     releases      which node images and add-ons EKS recommends on a day
     tagged        what the account holds, found by its tags

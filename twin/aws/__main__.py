@@ -9,6 +9,7 @@
     python -m twin.aws publish --folder DIR DAY
     python -m twin.aws reclaim --folder DIR GROUP ZONE
     python -m twin.aws regain --folder DIR GROUP
+    python -m twin.aws clock --folder DIR --at "mon 06:00"
     python -m twin.aws reserve --folder DIR --region R TYPE COUNT TERM PAYMENT
 
 Values are JSON where they parse as JSON, and text otherwise. The exit status is 1 when AWS refuses and 2 for a usage
@@ -23,7 +24,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from twin.aws import drift, existing, faults, reclaim, releases, reservations
+from twin.aws import clock, drift, existing, faults, reclaim, releases, reservations
 from twin.aws.store import Store, StoreError
 from twin.network.place import Place, stand
 from twin.provider.contract import OperationError
@@ -103,6 +104,10 @@ def _regain(store: Store, options: argparse.Namespace) -> list[str]:
     return reclaim.regain(store, options.group)
 
 
+def _clock(store: Store, options: argparse.Namespace) -> list[str]:
+    return clock.move(store, options.at)
+
+
 def _reserve(store: Store, options: argparse.Namespace) -> list[str]:
     bought = (options.instance_type, options.count, options.term, options.payment)
     reservations.buy(store, options.region, *bought)
@@ -159,6 +164,8 @@ def _parser() -> argparse.ArgumentParser:
     reclaims.add_argument("zone", metavar="ZONE", help="id of the zone, such as use1-az4")
     regains = command("regain", _regain, "let a node group that lacks machines look for them again")
     regains.add_argument("group", help="the node group's name in the program, or its id")
+    clocks = command("clock", _clock, "let it be a moment of the week, which scheduled actions follow")
+    clocks.add_argument("--at", required=True, metavar="MOMENT", help="such as 'mon 06:00', local time of the actions")
     reserve = command("reserve", _reserve, "buy reserved instances")
     reserve.add_argument("--region", required=True)
     reserve.add_argument("instance_type", metavar="TYPE")

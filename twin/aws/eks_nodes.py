@@ -247,6 +247,7 @@ KINDS = (
         unordered=paths("subnetIds taints"),
         defaults={"capacityType": "ON_DEMAND"},
         generated_name=GeneratedName(property="nodeGroupName", unless="nodeGroupNamePrefix", longest=63),
+        sent_if_changed=paths("scalingConfig"),
         recomputed=paths("status"),
         recover=_recover,
         changes_nodes=True,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -61,10 +62,16 @@ class NodeGroupRequest:
 
 
 def scale(aws: Account, request: NodeGroupRequest) -> str | None:
-    """Start or end instances until the group has what it asks for. If it has less, say why, as EKS puts it."""
+    """Start or end instances until the group has what it asks for. If it has less, say why, as EKS puts it.
+
+    Of the zone with most of them, the oldest ends first: an Auto Scaling group keeps its zones even, and those of EKS
+    end the oldest. No instance stays because something useful runs on it.
+    """
     mine = _rows_of(aws.state, request.cluster, request.node_group)
-    for identifier in sorted(mine, key=lambda key: -mine[key]["index"])[: max(0, len(mine) - request.size)]:
-        del _rows(aws.state)[identifier]
+    for _ in range(max(0, len(mine) - request.size)):
+        left = _rows_of(aws.state, request.cluster, request.node_group)
+        zones = Counter(row["zone"] for row in left.values())
+        del _rows(aws.state)[min(left, key=lambda key: (-zones[left[key]["zone"]], left[key]["index"]))]
     for row in _rows_of(aws.state, request.cluster, request.node_group).values():
         row.update(labels=dict(request.labels), taints=[list(taint) for taint in request.taints])
     for _ in range(request.size - len(mine)):

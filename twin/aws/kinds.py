@@ -88,6 +88,8 @@ class ResourceKind:
     defaults: Mapping[str, object] = field(default_factory=dict)
     """Outputs of inputs that were not given."""
     generated_name: GeneratedName | None = None
+    sent_if_changed: frozenset[str] = frozenset()
+    """Inputs that the provider sends to AWS where the engine changes them, and else leaves as AWS has them."""
     recomputed: frozenset[str] = frozenset()
     """Outputs that any update changes. They are unknown in a preview of one."""
     recover: Callable[[Account, ResourceState], UpdatedResource] | None = None

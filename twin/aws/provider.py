@@ -172,6 +172,8 @@ class AwsProvider(ImitatedProvider):
             record = _record_of(state, kind, old.id)
             pace.require_rest(kind, record, "update")
             before = ResourceState(old.id, record.inputs, record.outputs)
+            alike = {key for key in kind.sent_if_changed if old.inputs.get(key) == inputs.get(key)}
+            inputs = {**inputs, **{key: record.inputs[key] for key in alike if key in record.inputs}}
             result = kind.update(self._account(state, world, inputs), before, inputs)
             computed = {**_without_inputs(before), **result.outputs}
             held = inputs if result.inputs is None else result.inputs

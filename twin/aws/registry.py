@@ -17,6 +17,7 @@ from twin.aws import (
     names,
     network,
     registry_images,
+    scheduled_actions,
     storage,
 )
 from twin.aws.functions import AwsFunction
@@ -25,7 +26,7 @@ from twin.provider.contract import OperationError
 
 _FAMILIES = (
     *(network, firewall, identity, storage, launch, eks_cluster, eks_nodes),
-    *(balancing, names, budgets, registry_images),
+    *(balancing, names, budgets, registry_images, scheduled_actions),
 )
 
 KINDS: dict[str, ResourceKind] = {kind.token: kind for family in _FAMILIES for kind in family.KINDS}

@@ -1,9 +1,10 @@
 """Starting and ending what ready pods run, as the cluster changes: the part of a kubelet and of a pod network.
 
 `settle` looks at the cluster once and brings what runs into line with it. An engine is a replica of `twin.engine` in
-this process, and a program is a child process that ends with this one. A pod takes traffic of Services when it runs
-here: a program while its own readiness probe is answered. A program that ended is not started again; its pod has a
-problem until it goes.
+this process. When its pod goes and its node stays, it finishes what it has begun, for as long as the pod's grace lasts,
+and nothing new is let in; with its node it ends at once. A program is a child process that ends with this one. A pod
+takes traffic of Services when it runs here: a program while its own readiness probe is answered. A program that ended
+is not started again; its pod has a problem until it goes.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ API_ADDRESS: Final = "198.51.100.1"
 _DNS = PodEnd("kube-system", {"k8s-app": "kube-dns"}, {"kubernetes.io/metadata.name": "kube-system"})
 _END_S: Final = 5.0
 _PROBE_S: Final = 2.0
+_DRAIN_LOOK_S: Final = 0.1
 _STREAM_INTERVAL: Final = 1
 _LOG_TAIL: Final = 1500
 
@@ -52,12 +54,13 @@ _LOG_TAIL: Final = 1500
 class Running:
     """What runs for one pod.
 
-    door: of an engine. program: of any other.
+    door, engine: of an engine. program: of any other.
     """
 
     pod: Object
     address: str
     door: Door | None = None
+    engine: EngineReplica | None = None
     program: subprocess.Popen[bytes] | None = None
     ready: bool = False
 
@@ -86,6 +89,7 @@ class Kubelet:
     _running: dict[str, Running] = field(default_factory=dict)
     _addresses: Addresses = field(default_factory=Addresses)
     _hosted: tuple[Door, str] | None = None
+    _leaving: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def settle(self) -> None:
         """Look at the cluster, and end, start and renew what it says. What a pod says wrongly becomes a problem."""
@@ -96,7 +100,11 @@ class Kubelet:
         gone = [self._running.pop(uid) for uid in list(self._running) if uid not in wanted]
         self.problems, self.awaited = {}, set()
         self._say()  # names lead to a pod no longer before it ends
-        await asyncio.gather(*(self._end(running) for running in gone))
+        for running in gone:
+            if self._may_finish(running) and running.engine is not None:
+                self._leaving.add(leaving := asyncio.create_task(self._drain(running, running.engine)))
+                leaving.add_done_callback(self._leaving.discard)
+        await asyncio.gather(*(self._end(running) for running in gone if not self._may_finish(running)))
         for uid, pod in wanted.items():
             await self._attempt(uid, pod)
         await asyncio.gather(*(self._probe(running) for running in self._running.values()))
@@ -104,6 +112,9 @@ class Kubelet:
 
     async def end(self) -> None:
         """End everything."""
+        for leaving in tuple(self._leaving):
+            leaving.cancel()
+        await asyncio.gather(*self._leaving, return_exceptions=True)
         await asyncio.gather(*(self._end(running) for running in self._running.values()))
         self._running.clear()
         if self._hosted is not None:
@@ -128,7 +139,7 @@ class Kubelet:
         address = self._addresses.take([port])
         uid = pods.name_of(pod).uid
         door = Door(engine.application(replica), lambda caller: self._may_call(caller, uid, port))
-        running = Running(pod, address, door=door, ready=True)
+        running = Running(pod, address, door=door, engine=replica, ready=True)
         try:
             await door.open(address, port)
         except OSError as error:
@@ -196,6 +207,20 @@ class Kubelet:
 
     def _pod_at(self, address: str) -> Object | None:
         return next((each.pod for each in self._running.values() if each.address == address), None)
+
+    def _may_finish(self, running: Running) -> bool:
+        return running.engine is not None and running.pod["spec"].get("nodeName") in self._objects.nodes
+
+    async def _drain(self, running: Running, engine: EngineReplica) -> None:
+        """Let an engine finish what it has begun, and end it: no later than its pod's grace says."""
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + pods.grace_seconds(running.pod)
+        try:
+            while engine.scheduler.running + engine.scheduler.waiting and clock() < deadline:
+                await asyncio.sleep(_DRAIN_LOOK_S)
+            await asyncio.sleep(_DRAIN_LOOK_S)  # the last token is still on its way
+        finally:
+            await self._end(running)
 
     async def _end(self, running: Running) -> None:
         if running.door is not None:

@@ -20,6 +20,7 @@ class Objects:
 
     slices: EndpointSlices, which the controllers keep for each Service with a selector.
     policies: NetworkPolicies.
+    nodes: names of the nodes that there are.
     """
 
     pods: tuple[Object, ...] = ()
@@ -27,6 +28,7 @@ class Objects:
     slices: tuple[Object, ...] = ()
     policies: tuple[Object, ...] = ()
     namespaces: tuple[Object, ...] = ()
+    nodes: frozenset[str] = frozenset()
 
     def labels_of(self, namespace: str) -> dict[str, str]:
         """Return the labels of a namespace."""
@@ -66,6 +68,7 @@ class Cluster:
             slices=self._items("/apis/discovery.k8s.io/v1/endpointslices"),
             policies=self._items("/apis/networking.k8s.io/v1/networkpolicies"),
             namespaces=self._items("/api/v1/namespaces"),
+            nodes=frozenset(node["metadata"]["name"] for node in self._items("/api/v1/nodes")),
         )
 
     def config_map(self, namespace: str, name: str) -> dict[str, bytes] | None:

@@ -47,6 +47,11 @@ def is_ready(pod: Object) -> bool:
     return ready and pod["metadata"].get("deletionTimestamp") is None
 
 
+def grace_seconds(pod: Object) -> float:
+    """Return how long a pod may take to end when it is deleted, seconds."""
+    return float(pod["spec"].get("terminationGracePeriodSeconds", 30))
+
+
 def kind_of(pod: Object) -> Literal["engine", "program"] | None:
     """Return what a pod's first container would run; None for what is not run here, such as a Job without a port."""
     container = pod["spec"]["containers"][0]

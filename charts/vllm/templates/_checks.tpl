@@ -271,10 +271,12 @@ what to do. Included by the Deployment, so nothing renders while a rule is broke
 {{- $problems := list -}}
 {{- $scaling := .Values.autoscaling -}}
 {{- if $scaling.enabled -}}
-{{- if not $scaling.demandPerReplica -}}
+{{- /* Without a Prometheus the clock alone may decide. */ -}}
+{{- $clockAlone := and $scaling.schedule (not $scaling.prometheusUrl) (not $scaling.demandPerReplica) -}}
+{{- if and (not $clockAlone) (not $scaling.demandPerReplica) -}}
 {{- $problems = append $problems "autoscaling.demandPerReplica is missing: set the requests of one replica at which another is wanted, such as 0.8 × engine.maxNumSeqs" -}}
 {{- end -}}
-{{- if not $scaling.prometheusUrl -}}
+{{- if and (not $clockAlone) (not $scaling.prometheusUrl) -}}
 {{- $problems = append $problems "autoscaling.prometheusUrl is missing: set the address of the Prometheus that scrapes the gateways, such as http://prometheus-operated.monitoring.svc:9090" -}}
 {{- end -}}
 {{- if lt (int64 $scaling.maxReplicas) (int64 $scaling.minReplicas) -}}
