@@ -257,8 +257,10 @@ def _reserve(plan: Plan, environment: Environment) -> Iterator[Problem]:
 
 
 def _lost(environment: Environment, group: NodeGroup, pool: Pool, replicas: int) -> int:
-    """Return how many of a pool's replicas a loss takes, of so many that fill nodes of their own."""
-    each = group.gpus_per_node // pool.engine.gpus
+    """Return how many of a pool's replicas a loss takes, of so many that stand on nodes as its placement says."""
+    each = max((placement.replicas.get(pool.name, 0) for placement in group.placement), default=0)
+    if not each:
+        return 0
     nodes = math.ceil(replicas / each)
     gone = math.ceil(nodes / len(group.zones)) if environment.reserve.zone and group.zones else min(1, nodes)
     return gone * each

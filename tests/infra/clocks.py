@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
+from planner.documents.schedule_rules import (
+    firm_by_hour,
+    hours_a_month,
+    node_hours,
+    spot_by_hour,
+    starts_a_month,
+)
+from planner.money.cost import STARTING
+from planner.plan.cost import CostLine
 from planner.plan.fleet import Replicas
 from planner.plan.plan import Plan
 from planner.plan.schedule import Schedule, schedule
+from planner.words.numbers import dollars, figure
 from tests.infra import locks
 
 ZONE = "Europe/Berlin"
@@ -45,7 +56,7 @@ def elastic(plan: Plan | None = None, nodes: tuple[int, int] = (4, 2), spot: tup
         few, many = (each * size for size in sorted(nodes))
         replicas = Replicas(min=few, max=many, week=hours(each * by_day, each * by_night))
         made = locks.replaced(made, "pools", name, replicas=replicas)
-    return made
+    return billed(made, "shared")
 
 
 def asleep(plan: Plan | None = None) -> Plan:
@@ -53,4 +64,34 @@ def asleep(plan: Plan | None = None) -> Plan:
     changes: dict[str, Any] = {"min_nodes": 0, "schedule": hours(2, 0), "warm_seconds": WARM_SECONDS}
     made = locks.replaced(plan or locks.plan(), "node_groups", "vault", **changes)
     replicas = Replicas(min=0, max=2, week=hours(2, 0))
-    return locks.replaced(made, "pools", "extraction-1xl40s", replicas=replicas)
+    return billed(locks.replaced(made, "pools", "extraction-1xl40s", replicas=replicas), "vault")
+
+
+def billed(plan: Plan, name: str) -> Plan:
+    """The plan whose bill has the hours that the nodes of a group run and start."""
+    group = locks.group(plan, name)
+    started = {"on-demand": starts_a_month(firm_by_hour(group)), "spot": starts_a_month(spot_by_hour(group))}
+    hours = {"on-demand": hours_a_month(firm_by_hour(group)), "spot": hours_a_month(spot_by_hour(group))}
+    lines = []
+    for line in plan.cost.lines:
+        if line.component != name:
+            lines.append(line)
+        elif line.unit == "hour":
+            way = "spot" if line.name.endswith(" spot") else "on-demand"
+            told = f"{group.instance_type} {way}"
+            lines.append(_of(line, told, hours[way]))
+            if started[way]:
+                warm = started[way] * group.warm_seconds / 3600
+                lines.append(_of(line, f"{told}{STARTING}{started[way]:.0f} a month", warm))
+        else:
+            lines.append(_of(line, line.name, group.disk_gb * node_hours(group) / locks.HOURS))
+    fixed = sum((line.usd_per_month for line in lines if line.kind == "fixed"), Decimal(0))
+    usage = sum((line.usd_per_month for line in lines if line.kind == "usage"), Decimal(0))
+    whole = {"usd_per_month": fixed + usage, "low_usd_per_month": fixed + usage, "high_usd_per_month": fixed + usage}
+    parts = {"lines": tuple(lines), "fixed_usd_per_month": fixed, "usage_usd_per_month": usage, **whole}
+    return plan.model_copy(update={"cost": plan.cost.model_copy(update=parts)})
+
+
+def _of(line: CostLine, name: str, quantity: Decimal) -> CostLine:
+    told = figure(quantity)
+    return line.model_copy(update={"name": name, "quantity": told, "usd_per_month": dollars(told * line.unit_price)})

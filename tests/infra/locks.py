@@ -76,10 +76,12 @@ def environment_text(
     public_cidrs: tuple[str, ...] = (),
     routes: tuple[str, ...] = ("chat", "code", "extraction"),
     purchase: str = "",
+    elastic: bool = False,
 ) -> str:
     """The environment file. `extraction_rate` is the line that scales the restricted pool.
 
     purchase: ways of buying that the team allows, as a flow mapping.
+    elastic: whether nodes may be given back.
     """
     declared = {
         "chat": _route(8, "internal"),
@@ -100,6 +102,7 @@ platform:
     admin: [arn:aws:iam::{ACCOUNT}:role/platform]
 horizon: {{start: 2026-12-01}}
 {f"purchase: {purchase}" if purchase else ""}
+{"elastic: {G: true}" if elastic else ""}
 routes:
 {lines}
 """
@@ -200,9 +203,14 @@ def plan(
     return Plan.model_validate({**parts, **changes})
 
 
+def text_for(plan: Plan, **options: Any) -> str:
+    """The environment file that allows what the plan has: `environment_text` knows the options."""
+    return environment_text(**options, elastic=any(group.schedule or group.spot_schedule for group in plan.node_groups))
+
+
 def sealed(plan: Plan, name: str = "prod", environment: str | None = None) -> Lock:
     """The plan as the lock of an environment text."""
-    parsed, _ = environment_file.parse(environment or environment_text(), f"{name}.yaml")
+    parsed, _ = environment_file.parse(environment or text_for(plan), f"{name}.yaml")
     canonical = environment_file.canonical(parsed)
     catalog = load_catalog()
     consulted = Consulted(snapshot=catalog.prices.name, calibration="", facts=(), prices=(), traces={}, calibrations={})
@@ -217,7 +225,7 @@ def sealed(plan: Plan, name: str = "prod", environment: str | None = None) -> Lo
 
 def write(folder: Path, plan: Plan, name: str = "prod", environment: str | None = None) -> Path:
     """Environment and lock as files; the path of the lock."""
-    text = environment or environment_text()
+    text = environment or text_for(plan)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.yaml").write_text(text)
     path = folder / f"{name}.lock.json"

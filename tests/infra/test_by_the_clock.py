@@ -29,7 +29,7 @@ URN = "urn:pulumi:prod::spillway::spillway:aws:NodeGroup"
 
 
 def registered(run: Run, plan: Plan, state: dict[str, dict[str, Any]] | None = None) -> Registered:
-    spot = locks.environment_text(purchase="{spot: {max_share: 100%}}")
+    spot = locks.environment_text(purchase="{spot: {max_share: 100%}}", elastic=True)
     return run(plan, environment=spot, account=Account(state=state or {}))
 
 
