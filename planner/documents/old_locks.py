@@ -85,10 +85,6 @@ def in_todays_form(raw: Mapping[str, Any]) -> dict[str, Any]:
         group["disk_gb"] = DISK_GB
     for api in _objects(plan.get("apis")):
         api["protocol"] = "openai"
-    for pool in _objects(plan.get("pools")):
-        replicas = pool.get("replicas")
-        if isinstance(replicas, dict) and replicas.get("schedule") == []:
-            del replicas["schedule"]  # release 0.1 wrote the key and planned none
     return values
 
 
@@ -101,8 +97,7 @@ def as_in_file(values: Mapping[str, Any]) -> dict[str, Any]:
     for api in held["plan"]["apis"]:
         del api["protocol"]
     for pool in held["plan"]["pools"]:
-        pool.setdefault("adapters", [])  # release 0.1 wrote both keys and planned neither
-        pool["replicas"].setdefault("schedule", [])
+        pool.setdefault("adapters", [])  # release 0.1 wrote the key and planned none
     return held
 
 
