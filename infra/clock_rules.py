@@ -86,7 +86,8 @@ def _group_problems(group: NodeGroup, nodes_are_ours: bool) -> Iterator[Problem]
     if len({each.timezone for each in stated}) > 1:
         strange.append("its hours are of two time zones")
     nodes, spot = sizes_of(group), sizes_of_spot(group)
-    if (min(nodes), max(nodes)) != (group.min_nodes, group.max_nodes) or group.max_nodes < 1:
+    # The most nodes of each way of buying need not be there in the same hour.
+    if min(nodes) != group.min_nodes or not 1 <= max(nodes) <= group.max_nodes:
         strange.append(f"its hours have {min(nodes)} to {max(nodes)} nodes, not {group.min_nodes} to {group.max_nodes}")
     if max(spot) != group.spot or any(not 0 <= few <= many for few, many in zip(spot, nodes, strict=True)):
         strange.append(f"its hours have up to {max(spot)} spot nodes of as many, not {group.spot}")

@@ -41,16 +41,17 @@ def elastic(plan: Plan | None = None, nodes: tuple[int, int] = (4, 2), spot: tup
     spot: nodes of them that are spot, by day and by night.
     """
     by_day, by_night = nodes
+    firm = max(every - part for every, part in zip(nodes, spot, strict=True))
     changes: dict[str, Any] = {
         "min_nodes": min(nodes),
-        "max_nodes": max(nodes),
+        "max_nodes": firm + max(spot),
         "schedule": hours(*nodes) if by_day != by_night else None,
         "spot": max(spot),
         "spot_schedule": hours(*spot) if spot[0] != spot[1] else None,
         "warm_seconds": WARM_SECONDS,
     }
     made = locks.replaced(
-        plan or locks.plan(shared_nodes=max(nodes), spot=max(spot)), "node_groups", "shared", **changes
+        plan or locks.plan(shared_nodes=firm + max(spot), spot=max(spot)), "node_groups", "shared", **changes
     )
     for name, each in (("chat-1xl40s", 2), ("code-2xl40s", 1)):
         few, many = (each * size for size in sorted(nodes))
@@ -76,6 +77,8 @@ def billed(plan: Plan, name: str) -> Plan:
     for line in plan.cost.lines:
         if line.component != name:
             lines.append(line)
+        elif STARTING in line.name:
+            continue
         elif line.unit == "hour":
             way = "spot" if line.name.endswith(" spot") else "on-demand"
             told = f"{group.instance_type} {way}"
@@ -89,7 +92,8 @@ def billed(plan: Plan, name: str) -> Plan:
     usage = sum((line.usd_per_month for line in lines if line.kind == "usage"), Decimal(0))
     whole = {"usd_per_month": fixed + usage, "low_usd_per_month": fixed + usage, "high_usd_per_month": fixed + usage}
     parts = {"lines": tuple(lines), "fixed_usd_per_month": fixed, "usage_usd_per_month": usage, **whole}
-    return plan.model_copy(update={"cost": plan.cost.model_copy(update=parts)})
+    made = plan.model_copy(update={"cost": plan.cost.model_copy(update=parts)})
+    return Plan.model_validate(made.model_dump(mode="json"))  # as a lock is read
 
 
 def _of(line: CostLine, name: str, quantity: Decimal) -> CostLine:

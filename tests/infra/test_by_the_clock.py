@@ -54,15 +54,15 @@ def test_a_group_may_have_as_many_nodes_as_its_hours_and_starts_with_the_most(ru
 
 
 def test_each_way_of_buying_has_its_own_hours(run: Run) -> None:
-    """By day 4 nodes, 2 of them spot; by night 3 on demand: on demand there are more by night than by day."""
-    plan = clocks.elastic(nodes=(4, 3), spot=(2, 0))
+    """By day 5 nodes, 2 of them spot; by night 2 on demand."""
+    plan = clocks.elastic(nodes=(5, 2), spot=(2, 0))
     made = registered(run, plan)
     sizes = {group.name: group.inputs["scalingConfig"] for group in made.of(GROUP)}
     assert sizes["gpu-shared"] == {"minSize": 2, "desiredSize": 3, "maxSize": 3}
     assert sizes["gpu-shared-spot"] == {"minSize": 0, "desiredSize": 2, "maxSize": 2}
     assert scheduled(made) == {
-        "gpu-shared-0800": ("0 8 * * 1-5", 2),
-        "gpu-shared-1942": ("42 19 * * 1-5", 3),
+        "gpu-shared-0742": ("42 7 * * 1-5", 3),
+        "gpu-shared-2000": ("0 20 * * 1-5", 2),
         "gpu-shared-spot-0742": ("42 7 * * 1-5", 2),
         "gpu-shared-spot-2000": ("0 20 * * 1-5", 0),
     }
@@ -102,8 +102,8 @@ def test_the_number_of_nodes_is_the_clocks_as_long_as_its_hours_stay(run: Run) -
     assert scheduled(again) == scheduled(first)
     for changed in (
         clocks.elastic(nodes=(3, 2)),
-        locks.replaced(plan, "node_groups", "shared", warm_seconds=1800),
-        locks.replaced(plan, "node_groups", "shared", schedule=clocks.hours(2, 4)),
+        clocks.billed(locks.replaced(plan, "node_groups", "shared", warm_seconds=1800), "shared"),
+        clocks.billed(locks.replaced(plan, "node_groups", "shared", schedule=clocks.hours(2, 4)), "shared"),
     ):
         assert left(registered(run, changed, state))["gpu-shared"] == ()
 
@@ -200,7 +200,7 @@ REFUSED: dict[str, tuple[Change, str, str]] = {
         "DEP021",
         "no hours that say when",
     ),
-    "other limits": (lambda p: locks.replaced(p, "node_groups", "shared", max_nodes=9), "DEP021", "2 to 4 nodes, not"),
+    "other limits": (lambda p: locks.replaced(p, "node_groups", "shared", max_nodes=3), "DEP021", "2 to 4 nodes, not"),
     "no warm time": (lambda p: locks.replaced(p, "node_groups", "shared", warm_seconds=0), "DEP021", "how long"),
     "unknown zone": (lambda p: locks.replaced(p, "node_groups", "shared", schedule=WEIRD), "DEP021", "Atlantis"),
     "two zones": (
@@ -234,7 +234,7 @@ def test_hours_that_do_not_hold_are_refused(case: str) -> None:
 
 
 def test_hours_that_hold_are_taken() -> None:
-    for plan in (clocks.elastic(), clocks.asleep(), clocks.elastic(nodes=(4, 3), spot=(2, 0))):
+    for plan in (clocks.elastic(), clocks.asleep(), clocks.elastic(nodes=(5, 2), spot=(2, 0))):
         assert preflight.problems(plan, "inside") == ()
 
 

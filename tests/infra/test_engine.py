@@ -111,7 +111,7 @@ def life(cluster: RunningCluster, tmp_path_factory: pytest.TempPathFactory) -> L
     def plan(**sizes: int) -> Plan:
         planned = locks.behind_balancer(sizes=sizes, **through)
         allowed = "{spot: {max_share: 50%}}" if "spot" in sizes else ""
-        locks.write(root / "environments", planned, environment=locks.environment_text(purchase=allowed))
+        locks.write(root / "environments", planned, environment=locks.text_for(planned, purchase=allowed))
         return planned
 
     def twin(*arguments: str) -> None:
