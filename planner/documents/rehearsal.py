@@ -14,21 +14,17 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple
 
+from planner.documents.machine import Machine, machine_doubts
+from planner.documents.scenes import AFTER_THE_KILL, STEADY, Phase, Plot, Scene
 from planner.domain.arrivals import Arrival
 
 ATTAINED = 0.95
 """Share of requests within a target that makes it met: targets are 95th percentiles."""
-MAX_BUSY_SHARE = 0.75
-"""Share of one core above which a program's own queueing shows in the latencies; the gateway's is the first to show."""
-MAX_LAG_MS = 150.0
-"""Lateness of the machine, 95th percentile, ms; a run that is later says nothing about the plan."""
-
-Phase = Literal["steady", "after the kill"]
 
 
 @dataclass(frozen=True)
@@ -100,6 +96,7 @@ class Script:
     offers: what the API stand-in sells.
     key_names: environment variables from which the gateway reads the providers' keys.
     kill: pool that dies, with all its replicas, in the middle; None when none dies.
+    plot: how replicas come and go; None where all of them are there from the beginning to the end.
     slow_down: factor on every engine step; 1 is as planned.
     stream_interval: tokens in one event of a stream.
     fixed_usd_per_hour, api_usd_per_hour: what the plan costs at this load with its whole fleet, USD an hour.
@@ -120,6 +117,52 @@ class Script:
     stream_interval: int
     fixed_usd_per_hour: Decimal
     api_usd_per_hour: Decimal
+    plot: Plot | None = None
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """Return the phases in order."""
+        if self.plot is not None:
+            return tuple(scene.phase for scene in self.plot.scenes)
+        return (STEADY, AFTER_THE_KILL) if self.kill else (STEADY,)
+
+    @property
+    def promised(self) -> tuple[Phase, ...]:
+        """Return the phases in which latencies are promised."""
+        if self.plot is not None:
+            return tuple(scene.phase for scene in self.plot.scenes if scene.promised)
+        return (STEADY,)
+
+    def phase_at(self, at_ms: float) -> Phase:
+        """Return the phase at a moment, ms after the start."""
+        if self.plot is not None:
+            return self.plot.scene_at(at_ms).phase
+        return AFTER_THE_KILL if at_ms >= self.kill_ms else STEADY
+
+    def scene(self, phase: Phase) -> Scene | None:
+        """Return the scene of a phase; None where replicas neither come nor go."""
+        return next((scene for scene in self.plot.scenes if scene.phase == phase), None) if self.plot else None
+
+    def planned_spill(self, route: str, phase: Phase) -> float | None:
+        """Return the share of a route's requests that the plan sends to APIs in a phase; None where it plans none."""
+        if phase not in self.promised:
+            return None
+        scene = self.scene(phase)
+        if scene is not None:
+            return scene.spill_shares[route]
+        return next(promise.spill_share for promise in self.routes if promise.name == route)
+
+    def hours(self, phase: Phase) -> Decimal:
+        """Return how long a phase lasts, hours."""
+        ends_ms = self.duration_s * 1000
+        if self.plot is None:
+            split_ms = min(self.kill_ms, ends_ms)
+            lasts_ms = split_ms if phase == STEADY else ends_ms - split_ms
+        else:
+            begins = [*(scene.begins_ms for scene in self.plot.scenes), ends_ms]
+            index = self.phases.index(phase)
+            lasts_ms = begins[index + 1] - begins[index]
+        return Decimal(lasts_ms) / 3_600_000
 
     @property
     def kill_ms(self) -> float:
@@ -166,6 +209,7 @@ class RouteOutcome:
     requests, ok: number of requests, and of those with a whole answer.
     spilled: number of requests that an API served, by reason.
     problems: number of requests without a whole answer, by HTTP status.
+    cut: number of those that were answers longer than the drain of the replicas on which they ran.
     api_usd: cost at APIs, USD.
     spill_share: share of the requests that an API served.
     ttft_attained, tpot_attained, e2e_attained: share of the requests within their limit.
@@ -178,6 +222,7 @@ class RouteOutcome:
     ok: int
     spilled: Mapping[str, int]
     problems: Mapping[str, int]
+    cut: int
     api_usd: Decimal
     spill_share: float
     ttft_attained: float
@@ -190,33 +235,14 @@ class RouteOutcome:
     e2e_p95_ms: float
 
     @property
+    def lost(self) -> int:
+        """Return how many requests were lost: no whole answer came, and no drain explains it."""
+        return self.requests - self.ok - self.cut
+
+    @property
     def slo_met(self) -> bool:
         """Say whether enough requests were within each limit."""
         return min(self.ttft_attained, self.tpot_attained, self.e2e_attained) >= ATTAINED
-
-
-@dataclass(frozen=True)
-class Machine:
-    """The machine's figures say whether it kept up with the replay. Times are 95th percentiles, ms.
-
-    lag_p95_ms: how late requests were sent.
-    timer_lag_p95_ms: how late engine twins woke.
-    probe_p95_ms: how long the gateway took to say that it lives, which is the wait for its event loop.
-    processor_share: share of all cores together that was used.
-    busiest_program, busiest_share: the program that used most, and its share of the one core that it can use.
-    wall_s: time that the replay took, seconds of wall time.
-    requests_per_wall_second: requests/s of wall time that the replay really pushed.
-    """
-
-    lag_p95_ms: float
-    timer_lag_p95_ms: float
-    probe_p95_ms: float
-    processor_share: float
-    busiest_program: str
-    busiest_share: float
-    cores: int
-    wall_s: float
-    requests_per_wall_second: float
 
 
 @dataclass(frozen=True)
@@ -225,7 +251,7 @@ class Result:
 
     restricted_at_api: requests with a restricted canary that reached the API stand-in; there must be none.
     requests_at_api: all requests that reached it.
-    api_usd, api_usd_per_hour: its bill, and that of the steady phase brought to an hour of the whole fleet, USD.
+    api_usd: its bill, USD.
     doubts: reasons not to believe the latencies; there are none when the run is valid.
     """
 
@@ -235,10 +261,9 @@ class Result:
     restricted_at_api: int
     requests_at_api: int
     api_usd: Decimal
-    api_usd_per_hour: Decimal
     doubts: tuple[str, ...]
 
-    def outcome(self, route: str, phase: Phase = "steady") -> RouteOutcome:
+    def outcome(self, route: str, phase: Phase = STEADY) -> RouteOutcome:
         """Return the outcome of a route in a phase. Raises KeyError when there is none."""
         for outcome in self.outcomes:
             if (outcome.route, outcome.phase) == (route, phase):
@@ -246,21 +271,44 @@ class Result:
         raise KeyError((route, phase))
 
     @property
+    def api_usd_per_hour(self) -> Decimal:
+        """Return the bill at APIs of the steady phase, brought to an hour of the whole fleet, USD."""
+        return self.whole_api_usd(STEADY) / self.script.hours(STEADY)
+
+    def whole_api_usd(self, phase: Phase) -> Decimal:
+        """Return the bill at APIs of a phase, brought to the traffic of the whole fleet, USD."""
+        scene = self.script.scene(phase)
+        shares = scene.shares if scene else {promise.name: promise.share for promise in self.script.routes}
+        return sum((each.api_usd / Decimal(shares[each.route]) for each in self._of(phase)), Decimal(0))
+
+    @property
+    def lost(self) -> int:
+        """Return how many requests were lost."""
+        return sum(outcome.lost for outcome in self.outcomes)
+
+    @property
     def held(self) -> bool:
-        """Say whether a valid run showed that the promises held: latencies in the steady phase, and privacy always."""
-        steady = [outcome for outcome in self.outcomes if outcome.phase == "steady"]
-        return not self.doubts and self.restricted_at_api == 0 and all(outcome.slo_met for outcome in steady)
+        """Say whether a valid run showed that the promises held: privacy always, and latencies where they are promised.
+
+        Where replicas come and go, no request may be lost either; a killed pool takes what it holds with it.
+        """
+        kept = all(outcome.slo_met for phase in self.script.promised for outcome in self._of(phase))
+        whole = self.script.plot is None or self.lost == 0
+        return not self.doubts and self.restricted_at_api == 0 and kept and whole
+
+    def _of(self, phase: Phase) -> list[RouteOutcome]:
+        return [outcome for outcome in self.outcomes if outcome.phase == phase]
 
 
 def judge(script: Script, rows: Sequence[ReplayedRequest], ledger: Mapping[str, Any], machine: Machine) -> Result:
     """Return the result of a run. `ledger` is the API stand-in's own document."""
-    outcomes = []
-    phases: tuple[Phase, ...] = ("steady", "after the kill") if script.kill else ("steady",)
-    for promise in script.routes:
-        mine = [row for row in rows if row.route == promise.name]
-        for phase in phases:
-            chosen = [row for row in mine if _phase(row, script.kill_ms) == phase]
-            outcomes.append(_outcome(promise, phase, chosen))
+    outcomes = [
+        _outcome(
+            script, promise, phase, [row for row in rows if row.route == promise.name and _phase(script, row) == phase]
+        )
+        for promise in script.routes
+        for phase in script.phases
+    ]
     return Result(
         script=script,
         outcomes=tuple(outcomes),
@@ -268,8 +316,7 @@ def judge(script: Script, rows: Sequence[ReplayedRequest], ledger: Mapping[str, 
         restricted_at_api=int(ledger["classes"]["restricted"]["requests"]),
         requests_at_api=int(ledger["requests"]),
         api_usd=Decimal(ledger["usd"]),
-        api_usd_per_hour=_per_hour(script, outcomes),
-        doubts=tuple(_doubts(script, rows, machine)),
+        doubts=(*machine_doubts(machine), *_missing(script, rows)),
     )
 
 
@@ -283,13 +330,23 @@ _BY_DEATH = ("connect", "reset", "no_replica")
 """Reasons of the gateway for a spill that a pool's death causes."""
 
 
-def _phase(row: ReplayedRequest, kill_ms: float) -> Phase:
-    """Return the phase that a request counts for: that of its arrival, or the kill's where that struck it."""
-    struck = row.ended_ms >= kill_ms and (not row.ok or row.spill_reason in _BY_DEATH)
-    return "after the kill" if row.arrival_ms >= kill_ms or struck else "steady"
+def _phase(script: Script, row: ReplayedRequest) -> Phase:
+    """Return the phase that a request counts for: that of its arrival, or that whose change struck it."""
+    struck = not row.ok or row.spill_reason in _BY_DEATH
+    if row.arrival_ms >= script.kill_ms or not struck:
+        return script.phase_at(row.arrival_ms)
+    return script.phase_at(row.ended_ms)
 
 
-def _outcome(promise: RoutePromise, phase: Phase, rows: Sequence[ReplayedRequest]) -> RouteOutcome:
+def _is_cut(script: Script, row: ReplayedRequest) -> bool:
+    """Say whether an answer broke off because it was longer than the drain of its replica."""
+    pool = row.served_by.removeprefix("pool/")
+    if script.plot is None or row.ok or row.status != 200 or pool == row.served_by:
+        return False
+    return script.plot.was_cut_by_the_drain(pool, row.arrival_ms, row.ended_ms)
+
+
+def _outcome(script: Script, promise: RoutePromise, phase: Phase, rows: Sequence[ReplayedRequest]) -> RouteOutcome:
     whole = [row for row in rows if row.ok]
     ttft = [row.ttft_ms for row in whole if row.ttft_ms is not None]
     tpot = [row.tpot_ms for row in whole if row.tpot_ms is not None]
@@ -315,6 +372,7 @@ def _outcome(promise: RoutePromise, phase: Phase, rows: Sequence[ReplayedRequest
         spill_share=spilled.total() / len(rows) if rows else 0.0,
         spilled=dict(sorted(spilled.items())),
         problems=dict(sorted(Counter(f"{row.status}" for row in rows if not row.ok).items())),
+        cut=sum(_is_cut(script, row) for row in rows),
         api_usd=sum((_usd(promise, row) for row in rows), Decimal(0)),
     )
 
@@ -327,32 +385,6 @@ def _usd(promise: RoutePromise, row: ReplayedRequest) -> Decimal:
     return (price[0] * row.input_tokens + price[1] * (row.tokens or 0)) / 1_000_000
 
 
-def _per_hour(script: Script, outcomes: Sequence[RouteOutcome]) -> Decimal:
-    """Return the steady phase's bill at APIs, brought to an hour of the whole fleet, USD."""
-    hours = Decimal(min(script.kill_ms, script.duration_s * 1000)) / 3_600_000
-    shares = {promise.name: Decimal(promise.share) for promise in script.routes}
-    steady = [outcome for outcome in outcomes if outcome.phase == "steady"]
-    return sum((outcome.api_usd / shares[outcome.route] for outcome in steady), Decimal(0)) / hours
-
-
-def _doubts(script: Script, rows: Sequence[ReplayedRequest], machine: Machine) -> list[str]:
-    """Return the reasons not to believe the latencies."""
-    advice = "this machine was too slow: lower --speed or rehearse a smaller share of the fleet"
-    late = {
-        "requests left": machine.lag_p95_ms,
-        "engine twins woke": machine.timer_lag_p95_ms,
-        "the gateway answered a knock": machine.probe_p95_ms,
-    }
-    doubts = [
-        f"{what} {value:.0f} ms late at the 95th percentile (at most {MAX_LAG_MS:.0f} real ms); {advice}"
-        for what, value in late.items()
-        if not value <= MAX_LAG_MS  # NaN, no measurement at all, is a doubt too
-    ]
-    if machine.busiest_share > MAX_BUSY_SHARE:
-        doubts.append(
-            f"{machine.busiest_program} used {machine.busiest_share:.0%} of a core (at most {MAX_BUSY_SHARE:.0%}): its "
-            f"queueing is in every latency; {advice}"
-        )
+def _missing(script: Script, rows: Sequence[ReplayedRequest]) -> Iterator[str]:
     if len(rows) != len(script.arrivals):
-        doubts.append(f"{len(script.arrivals)} requests were planned and {len(rows)} are on record")
-    return doubts
+        yield f"{len(script.arrivals)} requests were planned and {len(rows)} are on record"

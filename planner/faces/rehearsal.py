@@ -8,7 +8,8 @@ from typing import Any
 
 from rich.console import Group, RenderableType
 
-from planner.documents.rehearsal import ATTAINED, MAX_LAG_MS, Result, RouteOutcome, RoutePromise, Script
+from planner.documents.machine import MAX_LAG_MS
+from planner.documents.rehearsal import ATTAINED, Result, RouteOutcome, RoutePromise, Script
 from planner.faces.figures import money, share
 from planner.faces.layout import Kind, TableColumn, above, below, figures, names
 from planner.faces.prose import Prose

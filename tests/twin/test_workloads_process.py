@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from twin.workloads import Workloads, WorkloadsError
-from twin.workloads.addresses import Addresses
+from twin.addresses import Addresses
 
 
 class _Nothing(BaseHTTPRequestHandler):

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from planner.documents.rehearsal import Machine, ReplayedRequest, Script, judge, percentile
+from planner.documents.machine import Machine
+from planner.documents.rehearsal import ReplayedRequest, Script, judge, percentile
 from tests.system.stage import API, script
 
 GOOD = Machine(
