@@ -6,7 +6,7 @@ from pathlib import Path
 
 from planner.cli.output import note, show, show_json
 from planner.cli.review import warn_if_not_fresh
-from planner.documents.rehearsal import Result
+from planner.documents.rehearsed import Result
 from planner.documents.staging import RehearsalSettings, script, sources
 from planner.edges.rehearsal import RehearsalFailed
 from planner.edges.rehearsal import rehearse as stage

@@ -27,7 +27,8 @@ from pathlib import Path
 from typing import Any
 
 from planner.documents.machine import Machine
-from planner.documents.rehearsal import RehearsalStage, ReplayedRequest, Result, Script, judge, percentile
+from planner.documents.rehearsal import RehearsalStage, Script
+from planner.documents.rehearsed import ReplayedRequest, Result, judge, percentile
 from planner.edges.children import Child, ChildFailed, Children
 from planner.edges.coming_and_going import POOL_PORT, ComingAndGoing
 from planner.edges.probe import Probe, ProcessorMeter, cores

@@ -9,7 +9,8 @@ from typing import Any
 from rich.console import Group, RenderableType
 
 from planner.documents.machine import MAX_LAG_MS
-from planner.documents.rehearsal import ATTAINED, Result, RouteOutcome, RoutePromise, Script
+from planner.documents.rehearsal import RoutePromise, Script
+from planner.documents.rehearsed import ATTAINED, Result, RouteOutcome
 from planner.faces.figures import money, share
 from planner.faces.layout import Kind, TableColumn, above, below, figures, names
 from planner.faces.prose import Prose

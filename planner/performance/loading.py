@@ -9,6 +9,9 @@ load at once, and a burst has an end.
 
 from __future__ import annotations
 
+NODE_SECONDS = 900.0
+"""Time from the order of a machine to the first container on it, seconds: it boots, joins, and pulls some 10 GiB of
+image. This is an assumption on the slow side; where AWS has no machine to give, it takes longer."""
 START_SECONDS = 120.0
 """Time that the engine needs beside loading its weights, seconds: imports, compilation, captured graphs. This
 assumption is on the slow side."""

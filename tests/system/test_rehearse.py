@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from planner.documents.rehearsal import Result, Script
+from planner.documents.rehearsal import Script
+from planner.documents.rehearsed import Result
 from planner.edges.rehearsal import RehearsalFailed, rehearse
 from planner.faces.rehearsal import result_view
 from tests.planner.faces.shown import shown

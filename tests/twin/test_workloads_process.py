@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from twin.workloads import Workloads, WorkloadsError
 from twin.addresses import Addresses
+from twin.workloads import Workloads, WorkloadsError
 
 
 class _Nothing(BaseHTTPRequestHandler):

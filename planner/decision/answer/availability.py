@@ -2,7 +2,7 @@
 
 A machine that fails is away until somebody noticed, another one has come, and its replicas have loaded their weights:
 
-    hours down = (DETECTION_SECONDS + MACHINE_SECONDS + load_seconds of its slowest pool) / 3600
+    hours down = (DETECTION_SECONDS + NODE_SECONDS + load_seconds of its slowest pool) / 3600
 
 How often that happens stands in the catalog (`failures/`), and `performance.availability` computes what it costs.
 """
@@ -24,6 +24,7 @@ from planner.performance.availability import (
     Setting,
     availability,
 )
+from planner.performance.loading import NODE_SECONDS
 from planner.plan.fleet import NodeGroup, Pool
 from planner.plan.plan import Plan
 from planner.plan.review import Verdict
@@ -34,9 +35,6 @@ DETECTION_SECONDS = 1800.0
 """Time until a machine that fails is given up, seconds: the longest that EKS's node repair waits before it replaces one
 (docs.aws.amazon.com/eks/latest/userguide/node-repair.html: 10 minutes for a GPU, 30 for kernel and container runtime).
 For a cluster that is there already it is an assumption."""
-MACHINE_SECONDS = 900.0
-"""Time from the order of a machine to the first container on it, seconds: it boots, joins, and pulls some 10 GiB of
-image. This is an assumption on the slow side; where AWS has no machine to give, it takes longer."""
 MOST_TOLD = 0.999999
 """Largest share that a plan tells: six digits are written, and what is left out of account is more than the rest."""
 OWN_SITE = "site"
@@ -121,7 +119,7 @@ def _setting(
             return None
         for placed in group.placement:
             loading = max((float(p.load_seconds) for p in pools if placed.replicas.get(p.name)), default=0.0)
-            hours = (DETECTION_SECONDS + MACHINE_SECONDS + loading) / 3600
+            hours = (DETECTION_SECONDS + NODE_SECONDS + loading) / 3600
             down = unavailable(row.per_hour, hours)
             kinds.append(NodeKind(group.name, placed.nodes, placed.replicas, group.zones or (OWN_SITE,), down))
     accounts = {

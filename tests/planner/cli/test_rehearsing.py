@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from planner.cli import rehearsing
-from planner.documents.rehearsal import Result, Script, judge
+from planner.documents.rehearsal import Script
+from planner.documents.rehearsed import Result, judge
 from planner.edges.rehearsal import RehearsalFailed
 from planner.edges.workspace import Workspace
 from tests.planner import small

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from planner.documents.machine import Machine
-from planner.documents.rehearsal import ReplayedRequest, Script, judge, percentile
+from planner.documents.rehearsal import Script
+from planner.documents.rehearsed import ReplayedRequest, judge, percentile
 from tests.system.stage import API, script
 
 GOOD = Machine(

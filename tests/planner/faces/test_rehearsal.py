@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from planner.documents.rehearsal import Result, judge
+from planner.documents.rehearsed import Result, judge
 from planner.faces.rehearsal import result_json, result_view, script_view
 from tests.planner.documents.test_rehearsal import GOOD, LEDGER, row, small
 from tests.planner.faces.shown import assert_folds, shown
