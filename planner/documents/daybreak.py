@@ -1,8 +1,9 @@
 """Night, morning and evening as a play: the hours around which sizes of the plan follow the clock.
 
 The play has a part for each size on the way from the least to the most GPUs, and back. It begins with the last hour of
-a night, after which the day is full soonest; the hours between two changes are left out. A size holds from the beginning
-of its hour on: who comes serves then, because its node was asked for `warm_seconds` before, and who goes leaves then.
+a night, after which the day is full soonest; the hours between two changes are left out. A size holds from the
+beginning of its hour on: who comes serves then, because its node was asked for `warm_seconds` before, and who goes
+leaves then.
 
 A lock does not say which hours are those of a level. The level that keeps most GPUs busy has the hours with most of
 them, and each part plays the heaviest level whose hours have no more GPUs than it has itself.

@@ -1,7 +1,8 @@
 """A rehearsal as values, before it is held: what is staged, and what the plan promised.
 
 The script is a plain description that programs can act on: arrivals, clocks of the pools, offers of the APIs, a policy,
-and, where replicas come and go, a plot. Times are those of real traffic. The replay itself takes less time, by its speed.
+and, where replicas come and go, a plot. Times are those of real traffic. The replay itself takes less time, by its
+speed.
 """
 
 from __future__ import annotations

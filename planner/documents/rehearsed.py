@@ -187,16 +187,22 @@ _BY_DEATH = ("connect", "reset", "no_replica")
 
 def _phase(script: Script, row: ReplayedRequest) -> Phase:
     """Return the phase that a request counts for: that of its arrival, or that whose change struck it."""
+    if script.plot is not None:
+        struck_ms = row.arrival_ms if row.ok else script.plot.struck_ms(_pool(row), row.arrival_ms, row.ended_ms)
+        return script.phase_at(struck_ms)
     struck = not row.ok or row.spill_reason in _BY_DEATH
-    if row.arrival_ms >= script.kill_ms or not struck:
-        return script.phase_at(row.arrival_ms)
-    return script.phase_at(row.ended_ms)
+    return script.phase_at(max(row.arrival_ms, row.ended_ms) if struck else row.arrival_ms)
+
+
+def _pool(row: ReplayedRequest) -> str | None:
+    """Return the pool that answered, in part at least; None where it was none."""
+    return row.served_by.removeprefix("pool/") if row.served_by.startswith("pool/") else None
 
 
 def _is_cut(script: Script, row: ReplayedRequest) -> bool:
     """Say whether an answer broke off because it was longer than the drain of its replica."""
-    pool = row.served_by.removeprefix("pool/")
-    if script.plot is None or row.ok or row.status != 200 or pool == row.served_by:
+    pool = _pool(row)
+    if script.plot is None or row.ok or row.status != 200 or pool is None:
         return False
     return script.plot.was_cut_by_the_drain(pool, row.arrival_ms, row.ended_ms)
 

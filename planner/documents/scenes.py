@@ -163,6 +163,12 @@ class Plot:
             if not stint.stays
         )
 
+    def struck_ms(self, pool: str | None, arrival_ms: float, ended_ms: float) -> float:
+        """Return the moment to which a failed request belongs: when replicas of its pool began to leave, the last time
+        before its end, or else its arrival."""
+        leaving = (stint.leaves_ms for stint in self.stints if stint.pool == pool and stint.leaves_ms <= ended_ms)
+        return max(arrival_ms, *leaving, arrival_ms)
+
     def _stints_of(self, pool: str) -> Iterator[Stint]:
         counts = [scene.replicas.get(pool, 0) for scene in self.scenes]
         spans: dict[tuple[int, int], int] = {}

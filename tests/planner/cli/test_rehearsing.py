@@ -62,6 +62,23 @@ def test_a_pool_that_is_not_there(checkout: Workspace, staged: list[Script]) -> 
     assert staged == []
 
 
+def test_plays_that_the_plan_does_not_have(checkout: Workspace, staged: list[Script]) -> None:
+    """Each is one problem with what to do."""
+    pool = small.planned().lock.plan.pools[0].name
+    for options, code, hint in (
+        (["--morning"], "REH004", "`elastic: {FAMILY: true}`"),
+        (["--reclaim", "auto"], "REH003", "`purchase: {spot: …}`"),
+        (["--reclaim", pool], "REH003", "`purchase: {spot: …}`"),
+        (["--reclaim", "pool-of-nobody"], "REH002", pool),
+        (["--reclaim", "auto", "--morning"], "REH005", "one after the other"),
+        (["--kill", pool, "--morning"], "REH005", "one after the other"),
+    ):
+        ended = spillway("rehearse", "small", *options, "--format", "json")
+        assert (ended.status, ended.codes) == (2, [code]), options
+        assert hint in ended.document["problems"][0]["hint"]
+    assert staged == []
+
+
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_a_rehearsal_that_could_not_be_held(checkout: Workspace, monkeypatch: pytest.MonkeyPatch, form: str) -> None:
     def stage(script: Script, tell: Callable[[str], None]) -> Result:
