@@ -50,11 +50,14 @@ def stop_signal() -> asyncio.Event:
     return stop
 
 
-def runner_of(app: web.Application) -> web.AppRunner:
+def runner_of(app: web.Application, finish_s: float = 0.0) -> web.AppRunner:
     """Return a runner that cancels a request when its client goes away, as vLLM and the APIs do.
 
     Connections outlive the gateway's idle limit.
+
+    finish_s: time that running requests get when the server ends, seconds.
     """
+    patience_s = max(SHUTDOWN_S, finish_s)
     return web.AppRunner(
-        app, access_log=None, handler_cancellation=True, keepalive_timeout=75, shutdown_timeout=SHUTDOWN_S
+        app, access_log=None, handler_cancellation=True, keepalive_timeout=75, shutdown_timeout=patience_s
     )

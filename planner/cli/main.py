@@ -233,6 +233,11 @@ def rehearse(
     environment: EnvironmentName,
     speed: Annotated[float, typer.Option("--speed", min=1, max=50, help="Times faster than life.")] = 10.0,
     kill: Annotated[str, typer.Option("--kill", help="Pool to kill in the middle; 'none' for none.")] = "",
+    reclaim: Annotated[
+        str,
+        typer.Option("--reclaim", metavar="POOL", help="Pool whose spot nodes AWS takes back; or 'auto'."),
+    ] = "",
+    morning: Annotated[bool, typer.Option("--morning", help="Play the hours around the schedule's changes.")] = False,
     slow_down: Annotated[float, typer.Option("--slow-down", min=0.1, help="Engines this many times slower.")] = 1.0,
     folder: Folder = HERE,
     form: AsFormat = OutputFormat.text,
@@ -241,7 +246,7 @@ def rehearse(
     from planner.cli import rehearsing
 
     with report_problems(form.value):
-        rehearsing.rehearse(environment, speed, kill, slow_down, folder, form.value)
+        rehearsing.rehearse(environment, speed, kill, slow_down, folder, form.value, reclaim, morning)
 
 
 app.add_typer(perf, name="perf")

@@ -2,7 +2,8 @@
 
 All of them are programs that this Python starts (`-m gateway`, `-m twin.engine`, `-m twin.api`, `-m twin.replay`), on
 free loopback ports, with files in a temporary folder, and all of them are ended here. The gateway believes that it is
-in production: it reads an ordinary policy, whose pools and APIs happen to listen on loopback.
+in production: it reads an ordinary policy, whose pools and APIs happen to listen on loopback. Where replicas come and
+go, it finds them by the names that its policy has in the cluster (`coming_and_going`).
 """
 
 from __future__ import annotations
@@ -25,8 +26,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from planner.documents.rehearsal import Machine, RehearsalStage, ReplayedRequest, Result, Script, judge, percentile
+from planner.documents.machine import Machine
+from planner.documents.rehearsal import RehearsalStage, Script
+from planner.documents.rehearsed import ReplayedRequest, Result, judge, percentile
 from planner.edges.children import Child, ChildFailed, Children
+from planner.edges.coming_and_going import POOL_PORT, ComingAndGoing
 from planner.edges.probe import Probe, ProcessorMeter, cores
 
 START_S = 40.0
@@ -71,16 +75,23 @@ def rehearse(script: Script, note: Callable[[str], None] = lambda _: None) -> Re
 class _Backends:
     """What stands behind the gateway, ready to serve.
 
-    engines: program of the engine twins by pool.
+    engines: program of the engine twins by pool; none where they come and go.
     api: program of the API stand-in.
     stage: where they listen.
     keys: environment variables with the key for which the API stand-in asks.
+    moving: engine twins that come and go; None where all of them stay.
     """
 
     engines: Mapping[str, Child]
     api: Child
     stage: RehearsalStage
     keys: Mapping[str, str]
+    moving: ComingAndGoing | None
+
+    @property
+    def programs(self) -> list[Child]:
+        """All programs behind the gateway."""
+        return [self.api, *self.engines.values(), *(self.moving.alive if self.moving else ())]
 
 
 def _hold(script: Script, folder: Path, children: Children, note: Callable[[str], None]) -> Result:
@@ -94,13 +105,14 @@ def _hold(script: Script, folder: Path, children: Children, note: Callable[[str]
     replay = children.start_module("replay", "twin.replay", arguments, _environment({}))
     started = replay.first_line(START_S)
     note(f"replaying {started['requests']} requests in {started['wall_s']:.0f} s")
-    meter = ProcessorMeter([gateway, backends.api, replay, *backends.engines.values()])
+    meter = ProcessorMeter([gateway, replay, *backends.programs])
     with contextlib.closing(Probe(port, "/livez")) as probe:
-        _attend(script, replay, [gateway, backends.api], backends.engines, probe, meter, note)
+        _attend(script, replay, gateway, backends, probe, meter, note)
     if code := replay.wait(0):
         raise replay.failure(f"ended with code {code}")
     document = json.loads(report.read_text())
     alive = [url for pool, urls in backends.stage.replicas.items() if pool != script.kill for url in urls]
+    alive += backends.moving.lasting_urls if backends.moving else []
     wall_s = float(document["wall_s"])
     used_s = {**meter.used_s(), replay.name: float(document["cpu_s"])}
     busiest = max(used_s, key=lambda name: used_s[name])
@@ -124,24 +136,26 @@ def _hold(script: Script, folder: Path, children: Children, note: Callable[[str]
 def _attend(
     script: Script,
     replay: Child,
-    others: Sequence[Child],
-    engines: Mapping[str, Child],
+    gateway: Child,
+    backends: _Backends,
     probe: Probe,
     meter: ProcessorMeter,
     note: Callable[[str], None],
 ) -> None:
-    """Watch the programs until the replay ends. Kill the pool in its time, and raise when another program dies."""
+    """Watch the programs until the replay ends. Replicas die, come and go in their time. Raise when another dies."""
     begun_s = time.monotonic()
     kill_at_s = begun_s + script.kill_ms / 1000 / script.speed
     limit_s = begun_s + (script.duration_s + DRAIN_REAL_S) / script.speed + START_S
-    alive = dict(engines)
+    alive, moving = dict(backends.engines), backends.moving
     while replay.is_running:
         if script.kill in alive and time.monotonic() >= kill_at_s:
             note(f"killing pool {script.kill}")
             victim = alive.pop(script.kill)
             meter.close(victim)
             victim.kill()
-        for program in (*others, *alive.values()):
+        if moving is not None:
+            moving.advance((time.monotonic() - begun_s) * 1000 * script.speed, note, meter)
+        for program in (gateway, backends.api, *alive.values(), *(moving.alive if moving else ())):
             if not program.is_running:  # the figures would be about its death
                 raise program.failure("died during the replay")
         if time.monotonic() > limit_s:
@@ -157,20 +171,32 @@ def _start_backends(script: Script, folder: Path, children: Children) -> _Backen
     offers_file = folder / "offers.json"
     offers_file.write_text(json.dumps(offers))
     common = ["--speed", str(script.speed), "--stream-interval", str(script.stream_interval)]
-    engines: dict[str, Child] = {}
-    for index, pool in enumerate(script.pools):
-        clock_file = folder / f"clock-{index}.json"
-        clock_file.write_text(json.dumps(pool.clock))
-        arguments = ["--clock", str(clock_file), "--replicas", str(pool.replicas), *common]
-        arguments += ["--slow-down", str(script.slow_down)]
-        engines[pool.name] = children.start_module(f"engine-{index}", "twin.engine", arguments, _environment({}))
+    clocks = {pool.name: folder / f"clock-{index}.json" for index, pool in enumerate(script.pools)}
+    for pool in script.pools:
+        clocks[pool.name].write_text(json.dumps(pool.clock))
+    slow = ["--slow-down", str(script.slow_down)]
+
+    def start(name: str, pool: str, replicas: int, *more: str) -> Child:
+        arguments = ["--clock", str(clocks[pool]), "--replicas", str(replicas), *common, *slow, *more]
+        return children.start_module(name, "twin.engine", arguments, _environment({}))
+
     api = children.start_module("api", "twin.api", ["--offers", str(offers_file), *common], _environment({}))
+    engines: dict[str, Child] = {}
+    if script.plot is None:
+        engines = {pool.name: start(f"engine-{i}", pool.name, pool.replicas) for i, pool in enumerate(script.pools)}
+        moving = None
+    else:
+        own = ["--port", str(POOL_PORT), "--own-addresses", "--shutdown-timeout", str(script.plot.drain.shutdown_s)]
+        started = [start(f"engine-{i}", stint.pool, stint.replicas, *own) for i, stint in enumerate(script.plot.stints)]
+        addresses = [engine.first_line(START_S)["addresses"] for engine in started]
+        moving = ComingAndGoing(script.plot, started, addresses, folder / "records.json")
     replicas = {
         name: [f"http://127.0.0.1:{port}" for port in engine.first_line(START_S)["ports"]]
         for name, engine in engines.items()
     }
     api_base = f"http://127.0.0.1:{api.first_line(START_S)['port']}"
-    return _Backends(engines, api, RehearsalStage(replicas, api_base), dict.fromkeys(script.key_names, key))
+    stage = RehearsalStage(replicas, api_base)
+    return _Backends(engines, api, stage, dict.fromkeys(script.key_names, key), moving)
 
 
 def _start_gateway(script: Script, folder: Path, children: Children, backends: _Backends) -> tuple[Child, int]:
@@ -178,15 +204,21 @@ def _start_gateway(script: Script, folder: Path, children: Children, backends: _
 
     Another program may take a free port first, so the start is tried several times.
     """
-    policy_file = folder / "policy.json"
-    policy_file.write_text(json.dumps(script.policy(backends.stage)))
+    policy_file, policy = folder / "policy.json", script.policy(backends.stage)
+    policy_file.write_text(json.dumps(policy))
+    module, leading, variables = "gateway", [], dict(backends.keys)
+    if backends.moving is not None:
+        backends.moving.raise_curtain(policy)
+        # The same program, which looks names up in a file instead of asking the cluster's DNS.
+        module, leading = "twin.workloads.container", ["gateway"]
+        variables |= {"SPILLWAY_TWIN_ADDRESS": "127.0.0.1", "SPILLWAY_TWIN_NETWORK": str(folder / "records.json")}
     attempt = 1
     while True:
         port, admin_port = _free_ports(2)
         arguments = ["--policy", str(policy_file), "--port", str(port), "--admin-port", str(admin_port)]
         arguments += ["--no-auth", "--speed", str(script.speed), "--seed", "1"]
         gateway = children.start_module(
-            f"gateway-{attempt}", "gateway", arguments, _environment(backends.keys), out=folder / "audit.jsonl"
+            f"gateway-{attempt}", module, [*leading, *arguments], _environment(variables), out=folder / "audit.jsonl"
         )
         if _becomes_ready(gateway, f"http://127.0.0.1:{port}/readyz"):
             return gateway, port

@@ -8,7 +8,10 @@ from typing import Any
 
 from rich.console import Group, RenderableType
 
-from planner.documents.rehearsal import ATTAINED, MAX_LAG_MS, Result, RouteOutcome, RoutePromise, Script
+from planner.documents.machine import MAX_LAG_MS
+from planner.documents.rehearsal import RoutePromise, Script
+from planner.documents.rehearsed import ATTAINED, Result, RouteOutcome
+from planner.faces.coming_and_going import loss_line, plot_lines, plot_money_lines, scenes_json
 from planner.faces.figures import money, share
 from planner.faces.layout import Kind, TableColumn, above, below, figures, names
 from planner.faces.prose import Prose
@@ -46,11 +49,12 @@ def result_view(result: Result) -> Iterator[RenderableType]:
         whole = [_whole_cells(outcome, promises[outcome.route]) for outcome in result.outcomes]
         rows = [(*row[:-1], *cells, row[-1]) for row, cells in zip(rows, whole, strict=True)]
     yield FoldingTable("", columns, rows, _STEPS)
-    yield Group(*(Prose(_spill_line(each, promises[each.route]), rest="  ") for each in result.outcomes))
+    yield Group(*(Prose(_spill_line(each, result.script), rest="  ") for each in result.outcomes))
     yield Group(*(Prose(line, rest="  ") for line in _verdict_lines(result)))
 
 
 def _script_lines(script: Script) -> Iterator[str]:
+    """Yield what is staged: traffic, pools, routes, and what happens to replicas."""
     yield (
         f"Rehearsal of {script.environment}, load level {script.level}: {script.duration_s:.0f} s of traffic at "
         f"{script.speed:g}x, {len(script.arrivals)} requests"
@@ -66,12 +70,16 @@ def _script_lines(script: Script) -> Iterator[str]:
         yield f"  {name} is not played: its clients send batches to a provider, past the gateway"
     if script.kill:
         yield f"  pool {script.kill} is killed {script.kill_ms / 1000:.0f} s into the traffic and stays dead"
+    if script.plot:
+        yield from plot_lines(script.plot)
 
 
 def _verdict_lines(result: Result) -> Iterator[str]:
     yield from _money_lines(result)
     verdict = "kept" if result.restricted_at_api == 0 else "BROKEN"
     yield f"restricted requests at the API: {result.restricted_at_api} ({verdict}; {result.requests_at_api} in all)"
+    if result.script.plot:
+        yield loss_line(result)
     yield from _machine_lines(result)
 
 
@@ -99,19 +107,26 @@ def _whole_cells(outcome: RouteOutcome, promise: RoutePromise) -> tuple[str, str
     return f"{_ms(outcome.e2e_p95_ms)} of {promise.e2e_ms:.0f}", attained
 
 
-def _spill_line(outcome: RouteOutcome, promise: RoutePromise) -> str:
-    planned = f", planned {share(promise.spill_share)}" if outcome.phase == "steady" else ""
+def _spill_line(outcome: RouteOutcome, script: Script) -> str:
+    plan = script.planned_spill(outcome.route, outcome.phase)
+    planned = "" if plan is None else f", planned {share(plan)}"
     line = f"spill {outcome.route}, {outcome.phase}: {share(outcome.spill_share)}{planned}"
     if outcome.spilled:
         line += f" ({', '.join(f'{reason} {count}' for reason, count in outcome.spilled.items())})"
     if outcome.problems:
         counts = ", ".join(f"{_PROBLEMS.get(code, code)} {count}" for code, count in outcome.problems.items())
         line += f"; not answered in full: {counts}"
+    if outcome.cut:
+        line += f" ({outcome.cut} longer than the drain)"
     return line
 
 
 def _money_lines(result: Result) -> Iterator[str]:
     script = result.script
+    if script.plot:
+        yield from plot_money_lines(result, script.plot)
+        yield f"billed by the API stand-in in this run: {money(result.api_usd)}"
+        return
     planned = script.fixed_usd_per_hour + script.api_usd_per_hour
     seen = script.fixed_usd_per_hour + result.api_usd_per_hour
     yield (
@@ -133,12 +148,21 @@ def _machine_lines(result: Result) -> Iterator[str]:
     )
     for doubt in result.doubts:
         yield f"INVALID: {doubt}"
-    idle = [outcome.route for outcome in result.outcomes if outcome.phase == "steady" and not outcome.requests]
-    if idle:
+    tried = {
+        outcome.route for outcome in result.outcomes if outcome.phase in result.script.promised and outcome.requests
+    }
+    if idle := [promise.name for promise in result.script.routes if promise.name not in tried]:
         yield f"not tried: no request of {', '.join(idle)} comes at load level {result.script.level}"
     if not result.doubts:
         verdict = "held" if result.held else "did not hold"
-        yield f"the plan {verdict}: every promise at {share(ATTAINED)} in the steady phase, restricted data at home"
+        lossless = ", no request lost" if result.script.plot else ""
+        phases = _phases_in_words(result.script)
+        yield f"the plan {verdict}: every promise at {share(ATTAINED)} {phases}{lossless}, restricted data at home"
+
+
+def _phases_in_words(script: Script) -> str:
+    """Say in which phases latencies are promised."""
+    return "in every phase" if len(script.promised) > 1 else f"in the {script.promised[0]} phase"
 
 
 def _ms(value: float) -> str:
@@ -153,12 +177,17 @@ def result_json(result: Result) -> dict[str, Any]:
         "held": result.held,
         "restricted_requests_at_the_api": result.restricted_at_api,
         "requests_at_the_api": result.requests_at_api,
+        **({"lost_requests": result.lost} if result.script.plot else {}),
         "routes": [
             {
                 "route": outcome.route,
                 "phase": outcome.phase,
                 "requests": outcome.requests,
                 "answered": outcome.ok,
+                "cut_by_the_drain": outcome.cut,
+                "spilled": dict(outcome.spilled),
+                "planned_spill_share": result.script.planned_spill(outcome.route, outcome.phase),
+                "api_usd": float(outcome.api_usd),
                 "ttft_p95_ms": _finite(outcome.ttft_p95_ms),
                 "tpot_p95_ms": _finite(outcome.tpot_p95_ms),
                 "e2e_p95_ms": _finite(outcome.e2e_p95_ms),
@@ -166,6 +195,7 @@ def result_json(result: Result) -> dict[str, Any]:
             }
             for outcome in result.outcomes
         ],
+        **({"scenes": scenes_json(result, result.script.plot)} if result.script.plot else {}),
     }
 
 

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Literal
 
 from planner.documents.rehearsal import PoolCast, RehearsalStage, RoutePromise, Script
+from planner.documents.scenes import Drain, Plot, Scene
 from planner.domain.arrivals import all_arrivals, arrivals
 from planner.domain.workload import Mix
 
 SPEED = 5.0
 """Two busy cores keep up with it: all scripts stay below 30 requests per wall second."""
+CHART = Drain()
 PRICE = (Decimal("0.40"), Decimal("1.60"))
 API = "openai.gpt-4.1-mini"
 CHAT = Mix(input_tokens=(400.0, 1200.0, 3000.0), output_tokens=(60.0, 150.0, 300.0), weights=(0.4, 0.4, 0.2))
 EXTRACTION = Mix(input_tokens=(800.0, 2500.0), output_tokens=(80.0, 150.0), weights=(0.5, 0.5))
 
+POOLS = ("pool-chat", "pool-extraction")
 Privacy = Literal["internal", "restricted"]
 PRIVACY: Mapping[str, Privacy] = {"chat": "internal", "extraction": "restricted"}
 
@@ -80,7 +84,7 @@ def script(
         level="peak",
         speed=speed,
         duration_s=duration_s,
-        pools=tuple(PoolCast(name, clock(name), 1, 1) for name in ("pool-chat", "pool-extraction")),
+        pools=tuple(PoolCast(name, clock(name), 1, 1) for name in POOLS),
         routes=promises,
         arrivals=all_arrivals(
             [
@@ -113,6 +117,40 @@ def script(
     )
 
 
+def played(sizes: Sequence[int], scene_s: float, drain: Drain = CHART, **changes: Any) -> Script:
+    """The same stage while replicas of `pool-chat` come and go: so many in each scene. `changes` are those of `script`.
+
+    Answers are as long as at most 300 tokens take, 9 s and more.
+    """
+    phases = ("before", "between", "after")[: len(sizes)]
+    staged = script(duration_s=scene_s * len(sizes), **changes)
+    scenes = tuple(
+        Scene(
+            phase=phase,
+            begins_ms=index * scene_s * 1000,
+            level="peak",
+            promised=True,
+            replicas={"pool-chat": size, "pool-extraction": 1},
+            planned_replicas={"pool-chat": size, "pool-extraction": 1},
+            shares=dict.fromkeys(PRIVACY, 1.0),
+            spill_shares=dict.fromkeys(PRIVACY, 0.0),
+            nodes_usd_per_hour=Decimal(size),
+        )
+        for index, (phase, size) in enumerate(zip(phases, sizes, strict=True))
+    )
+    plot = Plot(
+        story="chat comes and goes", scenes=scenes, warm_s={"pool-chat": 60.0}, starting_usd=Decimal(1), drain=drain
+    )
+    return dataclasses.replace(staged, plot=plot)
+
+
+def _place(name: str, stage: RehearsalStage) -> dict[str, Any]:
+    """Where the pool is: at fixed endpoints, or behind its name in the cluster."""
+    if name in stage.replicas:
+        return {"endpoints": list(stage.replicas[name])}
+    return {"address": f"vllm-{name}.serving.svc.cluster.local:8000"}
+
+
 def policy(stage: RehearsalStage, extraction: Privacy, speed: float) -> Mapping[str, Any]:
     """The gateway's document for the stage, durations on the clock of `speed`."""
 
@@ -134,8 +172,7 @@ def policy(stage: RehearsalStage, extraction: Privacy, speed: float) -> Mapping[
         "environment": "small",
         "lock_digest": "sha256:" + "0" * 64,
         "pools": {
-            name: {"model": name, "endpoints": list(urls), "max_in_flight": 40, "max_model_len": 8192}
-            for name, urls in stage.replicas.items()
+            name: {"model": name, "max_in_flight": 40, "max_model_len": 8192, **_place(name, stage)} for name in POOLS
         },
         "apis": {
             API: {

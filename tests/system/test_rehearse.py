@@ -13,11 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from planner.documents.rehearsal import Result, Script
+from planner.documents.rehearsal import Script
+from planner.documents.rehearsed import Result
+from planner.documents.scenes import Drain
 from planner.edges.rehearsal import RehearsalFailed, rehearse
 from planner.faces.rehearsal import result_view
 from tests.planner.faces.shown import shown
-from tests.system.stage import SPEED, script
+from tests.system.stage import SPEED, played, script
 from tests.tools import give_up
 
 pytestmark = pytest.mark.system
@@ -122,6 +124,43 @@ def test_restricted_bodies_stay_and_the_same_bodies_relabelled_leave() -> None:
     assert left.restricted_at_api >= moved.ok > 0
     assert not left.held
     assert any(line.startswith("restricted requests at the API") and "BROKEN" in line for line in told(left))
+
+
+SLOW_ENOUGH, SCENE_S = 8.0, 30.0
+"""Speed and length of scenes in which a gateway on a busy machine still sees the DNS change before SIGTERM comes."""
+
+
+def test_replicas_that_come_in_the_morning_and_leave_in_the_evening_lose_nothing() -> None:
+    """The pool has no replica at night; the gateway finds it by the DNS, as in production."""
+    result = rehearse(played((0, 1, 0), SCENE_S, speed=SLOW_ENOUGH, chat_per_second=2.0, extraction_per_second=1.0))
+    night, day, evening = (result.outcome("chat", phase) for phase in ("before", "between", "after"))
+    assert (night.spill_share, set(night.spilled)) == (1.0, {"no_replica"})
+    assert day.spill_share < 0.6  # a few seconds of the DNS, and the spill of a busy machine
+    assert 0.3 < evening.spill_share < 1.0  # for as long as the DNS keeps it, who leaves still serves
+    assert all(outcome.ok == outcome.requests > 15 for outcome in result.outcomes), told(result)
+    assert (result.lost, result.restricted_at_api) == (0, 0)
+    by_route = sum((outcome.api_usd for outcome in result.outcomes), Decimal(0))
+    assert by_route == result.api_usd == sum(result.whole_api_usd(phase) for phase in result.script.phases) > 0
+    assert running_twins() == set()
+
+
+def test_a_reclaim_finishes_what_runs_spills_the_rest_and_ends_when_others_come() -> None:
+    result = rehearse(played((1, 0, 1), SCENE_S, speed=SLOW_ENOUGH, chat_per_second=2.0, extraction_per_second=1.0))
+    steady, during, after = (result.outcome("chat", phase) for phase in ("before", "between", "after"))
+    assert steady.spill_share < 0.2
+    assert during.spilled["no_replica"] > 0.5 * during.requests
+    assert after.spill_share < 0.6
+    assert (result.lost, result.restricted_at_api) == (0, 0), told(result)
+    assert result.outcome("extraction", "between").spill_share == 0
+
+
+def test_replicas_that_are_killed_at_once_lose_what_they_hold() -> None:
+    """The proof that a drain is needed, and that its absence would be seen."""
+    at_once = Drain(pre_stop_s=0, shutdown_s=0, grace_s=0)
+    result = rehearse(played((2, 1), SCENE_S, at_once, speed=SLOW_ENOUGH, chat_per_second=4.0))
+    assert result.outcome("chat", "between").lost > 0, told(result)
+    assert not result.held
+    assert any(line.startswith("requests lost:") and "BROKEN" in line for line in told(result))
 
 
 def test_a_gateway_that_cannot_start_is_a_clear_failure_and_leaves_nothing(tmp_path: Path) -> None:

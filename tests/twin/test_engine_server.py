@@ -372,6 +372,52 @@ def test_one_program_serves_many_replicas_and_one_may_die(tmp_path: Path) -> Non
         assert engine.wait(10) == 0
 
 
+@pytest.mark.parametrize(("patience_s", "whole"), [("600", True), ("0", False)])
+def test_after_sigterm_what_runs_may_finish_and_nobody_else_comes_in(
+    tmp_path: Path, patience_s: str, whole: bool
+) -> None:
+    """As vLLM's `--shutdown-timeout`: seconds of real traffic; 0, its default, cuts off."""
+
+    async def ask(engine: subprocess.Popen[str], port: int) -> bool:
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
+            asking = asyncio.create_task(events(session, chat(10, 400, stream=True)))
+            await asyncio.sleep(0.3)
+            engine.send_signal(signal.SIGTERM)
+            await asyncio.sleep(0.1)
+            with pytest.raises(OSError, match=r"refused|Connect"):
+                socket.create_connection(("127.0.0.1", port), timeout=1)
+            try:
+                return len(await asking) == 402
+            except aiohttp.ClientError:
+                return False
+
+    with program(tmp_path, "--speed", "10", "--shutdown-timeout", patience_s) as (engine, (port,)):
+        assert asyncio.run(ask(engine, port)) == whole
+        assert engine.wait(10) == 0
+
+
+def test_replicas_may_have_addresses_of_their_own_as_pods_have(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    path = tmp_path / "clock.json"
+    path.write_text(CLOCK.model_dump_json())
+    command = [sys.executable, "-m", "twin.engine", "--clock", str(path), "--replicas", "2", "--own-addresses"]
+    with subprocess.Popen([*command, "--port", str(port)], stdout=subprocess.PIPE, text=True) as engine:
+        try:
+            assert engine.stdout is not None
+            ready = json.loads(engine.stdout.readline())
+            assert ready["ports"] == [port, port]
+            assert len(set(ready["addresses"])) == 2
+            for address in ready["addresses"]:
+                with urllib.request.urlopen(f"http://{address}:{port}/health", timeout=10) as answer:
+                    assert answer.status == 200
+        finally:
+            engine.kill()
+    refused = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert (refused.returncode, "--own-addresses needs --port" in refused.stderr) == (2, True)
+
+
 def test_with_a_certificate_it_speaks_tls_alone(tmp_path: Path) -> None:
     own = identity(tmp_path / "tls", "localhost")
     flags = (f"--ssl-certfile={own.certificate}", f"--ssl-keyfile={own.key}")

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from twin.addresses import Addresses
 from twin.workloads import Workloads, WorkloadsError
-from twin.workloads.addresses import Addresses
 
 
 class _Nothing(BaseHTTPRequestHandler):

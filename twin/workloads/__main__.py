@@ -20,9 +20,9 @@ from typing import Final
 import uvloop
 
 from twin import loopback
+from twin.addresses import NoAddressError
 from twin.api.offers import OffersFileError, read_offers
 from twin.engine.clock import EngineClock
-from twin.workloads.addresses import NoAddressError
 from twin.workloads.kubelet import Kubelet
 from twin.workloads.objects import Cluster, ClusterAwayError
 from twin.workloads.vault import AccountVault, no_vault

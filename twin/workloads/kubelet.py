@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from twin.addresses import Addresses, NoAddressError
 from twin.api import server as api
 from twin.api.ledger import Ledger
 from twin.api.offers import Offers
@@ -30,7 +31,6 @@ from twin.engine.clock import EngineClock
 from twin.engine.replica import EngineReplica
 from twin.processes import die_with_parent, end
 from twin.workloads import mounts, pods
-from twin.workloads.addresses import Addresses, NoAddressError
 from twin.workloads.container import ADDRESS_VARIABLE, NETWORK_VARIABLE
 from twin.workloads.doors import Door
 from twin.workloads.firewall import OutsideEnd, PodEnd, admits, end_of

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from planner.cli import rehearsing
-from planner.documents.rehearsal import Result, Script, judge
+from planner.documents.rehearsal import Script
+from planner.documents.rehearsed import Result, judge
 from planner.edges.rehearsal import RehearsalFailed
 from planner.edges.workspace import Workspace
 from tests.planner import small
@@ -58,6 +59,23 @@ def test_a_pool_that_is_not_there(checkout: Workspace, staged: list[Script]) -> 
     ended = spillway("rehearse", "small", "--kill", "pool-of-nobody", "--format", "json")
     assert (ended.status, ended.codes) == (2, ["REH002"])
     assert small.planned().lock.plan.pools[0].name in ended.document["problems"][0]["hint"]
+    assert staged == []
+
+
+def test_plays_that_the_plan_does_not_have(checkout: Workspace, staged: list[Script]) -> None:
+    """Each is one problem with what to do."""
+    pool = small.planned().lock.plan.pools[0].name
+    for options, code, hint in (
+        (["--morning"], "REH004", "`elastic: {FAMILY: true}`"),
+        (["--reclaim", "auto"], "REH003", "`purchase: {spot: …}`"),
+        (["--reclaim", pool], "REH003", "`purchase: {spot: …}`"),
+        (["--reclaim", "pool-of-nobody"], "REH002", pool),
+        (["--reclaim", "auto", "--morning"], "REH005", "one after the other"),
+        (["--kill", pool, "--morning"], "REH005", "one after the other"),
+    ):
+        ended = spillway("rehearse", "small", *options, "--format", "json")
+        assert (ended.status, ended.codes) == (2, [code]), options
+        assert hint in ended.document["problems"][0]["hint"]
     assert staged == []
 
 

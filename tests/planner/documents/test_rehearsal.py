@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from planner.documents.rehearsal import Machine, ReplayedRequest, Script, judge, percentile
-from tests.system.stage import API, script
+from planner.documents.machine import Machine
+from planner.documents.rehearsal import Script
+from planner.documents.rehearsed import ReplayedRequest, judge, percentile
+from tests.system.stage import API, played, script
 
 GOOD = Machine(
     lag_p95_ms=10.0,
@@ -101,6 +103,64 @@ def test_what_the_kill_cut_or_moved_is_the_kills() -> None:
     steady, after = result.outcome("chat"), result.outcome("chat", "after the kill")
     assert (steady.requests, steady.ok, steady.spill_share) == (2, 1, 0)
     assert (after.requests, after.ok) == (3, 2)
+
+
+def moved(*sizes: int, count: int) -> Script:
+    """Scenes of 20 s in which chat comes and goes, with so many requests."""
+    staged = played(sizes, 20.0)
+    return dataclasses.replace(staged, arrivals=staged.arrivals[:count])
+
+
+def test_each_scene_has_its_own_outcomes() -> None:
+    spilled = row(arrival_ms=25_000.0, ended_ms=26_000.0, served_by=f"api/{API}", spill_reason="no_replica")
+    rows = [row(), row(arrival_ms=21_000.0, ended_ms=22_000.0), spilled, row(arrival_ms=45_000.0, ended_ms=46_000.0)]
+    result = judge(moved(1, 0, 1, count=4), rows, LEDGER, GOOD)
+    assert [result.outcome("chat", phase).requests for phase in ("before", "between", "after")] == [1, 2, 1]
+    assert result.outcome("chat", "between").spilled == {"no_replica": 1}
+    assert (result.lost, result.held) == (0, True)
+    # 1,000 tokens in and 40 out, at the whole traffic of the fleet
+    assert result.whole_api_usd("between") == (1000 * Decimal("0.40") + 40 * Decimal("1.60")) / 1_000_000
+
+
+def test_a_spill_is_brought_to_the_whole_fleet_by_the_share_of_its_scene() -> None:
+    staged = moved(1, 0, count=1)
+    assert staged.plot is not None
+    scenes = [dataclasses.replace(scene, shares={"chat": 0.25, "extraction": 0.5}) for scene in staged.plot.scenes]
+    staged = dataclasses.replace(staged, plot=dataclasses.replace(staged.plot, scenes=tuple(scenes)))
+    spilled = row(arrival_ms=25_000.0, ended_ms=41_000.0, served_by=f"api/{API}", spill_reason="no_replica")
+    result = judge(staged, [spilled], LEDGER, GOOD)
+    assert result.whole_api_usd("between") == result.outcome("chat", "between").api_usd * 4 > 0
+    assert result.whole_api_usd("before") == 0
+
+
+def test_a_lost_request_breaks_a_play_and_is_that_of_the_change() -> None:
+    cut = row(arrival_ms=19_000.0, ended_ms=20_500.0, ok=False, tokens=None)
+    rows = [*[row()] * 60, cut]
+    result = judge(moved(2, 1, count=61), rows, LEDGER, GOOD)
+    assert (result.outcome("chat", "before").lost, result.outcome("chat", "between").lost) == (0, 1)
+    assert not result.held
+    late = [row(arrival_ms=25_000.0)] * 60  # whatever the share: one is too many
+    assert not judge(moved(2, 1, count=121), [*rows, *late], LEDGER, GOOD).held
+    assert judge(moved(2, 1, count=120), [*rows[:60], *late], LEDGER, GOOD).held
+
+
+def test_what_is_longer_than_the_drain_is_counted_and_not_lost() -> None:
+    long_one = row(arrival_ms=19_000.0, ended_ms=20_000.0 + 105_200.0, ok=False, tokens=None)
+    rows = [*[row()] * 60, *[row(arrival_ms=25_000.0)] * 60, long_one]
+    result = judge(moved(2, 1, count=121), rows, LEDGER, GOOD)
+    assert (result.outcome("chat", "between").cut, result.lost, result.held) == (1, 0, True)
+    refused = long_one._replace(status=503, served_by="")
+    assert judge(moved(2, 1, count=121), [*rows[:-1], refused], LEDGER, GOOD).lost == 1
+
+
+def test_latencies_count_only_in_scenes_that_promise_them() -> None:
+    slow = row(arrival_ms=25_000.0, ttft_ms=9000.0, e2e_ms=9500.0)
+    staged = moved(2, 1, count=2)
+    assert not judge(staged, [row(), slow], LEDGER, GOOD).held
+    assert staged.plot is not None
+    first, second = staged.plot.scenes
+    plot = dataclasses.replace(staged.plot, scenes=(first, dataclasses.replace(second, promised=False)))
+    assert judge(dataclasses.replace(staged, plot=plot), [row(), slow], LEDGER, GOOD).held
 
 
 def test_spill_and_dollars() -> None:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from planner.documents.rehearsal import Result, judge
+from planner.documents.rehearsed import Result, judge
 from planner.faces.rehearsal import result_json, result_view, script_view
 from tests.planner.documents.test_rehearsal import GOOD, LEDGER, row, small
 from tests.planner.faces.shown import assert_folds, shown
 from tests.planner.golden import assert_golden
-from tests.system.stage import API
+from tests.system.stage import API, played
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -61,6 +61,44 @@ def killed() -> Result:
         row(route="extraction", served_by="pool/pool-extraction"),
     ]
     return judge(small(5, kill="pool-chat"), rows, LEDGER, GOOD)
+
+
+def taken_back() -> Result:
+    """Chat is gone for a while: requests spill, and one answer was longer than the drain."""
+    rows = [
+        row(),
+        row(arrival_ms=25_000.0, ended_ms=26_000.0, served_by=f"api/{API}", spill_reason="no_replica"),
+        row(arrival_ms=19_000.0, ended_ms=125_500.0, ok=False, tokens=None),
+        row(arrival_ms=45_000.0, ended_ms=46_000.0),
+        row(route="extraction", served_by="pool/pool-extraction"),
+    ]
+    staged = played((1, 0, 1), 20.0)
+    return judge(dataclasses.replace(staged, arrivals=staged.arrivals[:5]), rows, LEDGER, GOOD)
+
+
+def test_a_rehearsal_in_which_replicas_come_and_go() -> None:
+    result = taken_back()
+    assert_golden(
+        GOLDEN / "rehearsal-coming-and-going.txt",
+        shown(script_view(result.script), *result_view(result), width=160),
+    )
+    assert_folds(lambda: [script_view(taken_back().script), *result_view(taken_back())])
+
+
+def test_scenes_in_json() -> None:
+    document = json.loads(json.dumps(result_json(taken_back()), allow_nan=False))
+    assert document["lost_requests"] == 0
+    between = document["scenes"][1]
+    assert (between["phase"], between["begins_s"], between["replicas"]) == (
+        "between",
+        20.0,
+        {"pool-chat": 0, "pool-extraction": 1},
+    )
+    assert between["nodes_usd_per_hour"] == 0
+    assert between["api_usd_of_the_whole_fleet"] == pytest.approx(0.000464)
+    chat = next(each for each in document["routes"] if (each["route"], each["phase"]) == ("chat", "between"))
+    assert (chat["spilled"], chat["cut_by_the_drain"]) == ({"no_replica": 1}, 1)
+    assert "scenes" not in result_json(killed())
 
 
 @pytest.mark.parametrize("width", [80, 160])
