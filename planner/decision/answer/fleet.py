@@ -139,7 +139,7 @@ def _pool(solved: Solved, pool: SelfHosted, in_flight: int) -> Pool:
         gpu=shape.gpu.key,
         node_group=pool.group_name,
         privacy="restricted" if "restricted" in kinds else "internal" if "internal" in kinds else "public",
-        replicas=Replicas(min=min(by_level) if scheduled else count, max=count, schedule=scheduled),
+        replicas=Replicas(min=min(by_level) if scheduled else count, max=count, week=scheduled),
         max_in_flight=in_flight,
         engine=EngineSettings(
             tensor_parallel_size=shape.parallelism.tensor_parallel_size,

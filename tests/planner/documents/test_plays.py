@@ -123,7 +123,7 @@ def elastic(chat: Schedule | None = None) -> Plan:
     plan = locks.plan(shared_nodes=4)
     chat = chat or by_day((6, 4), (9, 8), (20, 2))
     nodes = by_day((6, 3), (9, 4), (20, 2))
-    sizes = Replicas(min=min(chat.by_hour), max=max(chat.by_hour), schedule=chat)
+    sizes = Replicas(min=min(chat.by_hour), max=max(chat.by_hour), week=chat)
     plan = locks.replaced(plan, "pools", "chat-1xl40s", replicas=sizes)
     plan = locks.replaced(plan, "node_groups", "shared", schedule=nodes, min_nodes=2, warm_seconds=1200)
     levels = (level("peak", 335, 16.0), level("level-2", 91, 8.0), level("trough", 304, 2.0))
