@@ -11,7 +11,6 @@ the plan's. Who comes later is called by nobody before its address is listed.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -105,4 +104,4 @@ class ComingAndGoing:
             ports.setdefault(str(POOL_PORT), []).extend(places)
         aside = self._records.with_suffix(".part")
         aside.write_text(json.dumps({"names": names}))
-        os.replace(aside, self._records)
+        aside.replace(self._records)

@@ -21,7 +21,6 @@ has no search domains; a way in from outside (load balancer, Ingress) is not wal
     firewall    what NetworkPolicies admit
     mounts      files that a pod sees
     vault       values of AWS Secrets Manager that a pod may read
-    addresses   loopback addresses of pods
     doors       ports that know who calls
     container   the inside of a container that is a program of its own
     kubelet     starting and ending what pods run, as the cluster changes
