@@ -19,6 +19,7 @@ from planner.domain.engine_image import EngineCanary, EngineImage
 from planner.plan.fleet import Replicas
 from planner.plan.plan import Plan
 from planner.plan.schedule import Schedule, Size
+from tests import examples
 from tests.infra import clocks, existing_sites, locks
 from tests.infra.conftest import Run
 from tests.infra.programs import Account, Registered
@@ -275,4 +276,4 @@ def test_nodes_of_a_cluster_that_is_there_are_not_given_back() -> None:
     assert "cluster that is there already" in found[0].message
     fixed = locks.replaced(elastic, "node_groups", "shared", min_nodes=4, schedule=None, warm_seconds=0)
     assert list(existing_preflight.plan_problems(fixed, plan.platform.existing)) == []
-    assert not clock_rules.waits_for_keda(fixed, StackSettings("prod", ROOT / "environments"))
+    assert not clock_rules.waits_for_keda(fixed, StackSettings("prod", examples.ENVIRONMENTS))

@@ -17,7 +17,19 @@ ROOT = Path(__file__).resolve().parents[3]
 RAW = ROOT.parent / "shared" / "data"
 SHIPPED = ROOT / "planner" / "catalog" / "data"
 PARTS = (
-    *("cuts", "engines", "failures", "gpus", "instances", "models", "places", "prices", "providers", "regions"),
+    *(
+        "cuts",
+        "engines",
+        "failures",
+        "gpus",
+        "instances",
+        "models",
+        "owning",
+        "places",
+        "prices",
+        "providers",
+        "regions",
+    ),
     "unplanned",
 )
 BUILT = ("gpus", "instances", "prices", "regions")
