@@ -117,7 +117,7 @@ def following_bill(plan: Plan) -> Iterator[Problem]:
     following = [group for group in plan.node_groups if group.schedule or group.spot_schedule]
     for instance_type in sorted({group.instance_type for group in following}):
         own = [group for group in plan.node_groups if group.instance_type == instance_type]
-        covered = sum(group.existing + sum(group.committed.values()) for group in own)
+        covered = sum(group.paid + sum(group.committed.values()) for group in own)
         firm = [sum(counts) for counts in zip(*(firm_by_hour(group) for group in own), strict=True)]
         wanted = {
             "on demand": hours_a_month([max(0, count - covered) for count in firm]),

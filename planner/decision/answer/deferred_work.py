@@ -65,6 +65,8 @@ def _no_batch_price(solved: Solved, route: RouteDemand, deadline: str) -> Iterat
             why = f"the catalog has no window of {api.row.provider}'s batches"
         elif (route.route.slo.deadline or 0.0) < batches.window_hours * MS_PER_HOUR:
             why = f"its batches take up to {batches.window_hours:g} hours, and the deadline is {deadline}"
+        elif route.route.terms.zero_retention or route.route.terms.retention is not None:
+            why = "nobody states how long its batches are kept, and the route limits that"
         else:
             why = "there is no dated price of batches for these prompts"
         yield f"{api.row.key} is planned at its plain price: {why}"

@@ -22,6 +22,7 @@ from planner.decision.answer.sizes import (
     warm_seconds,
 )
 from planner.decision.answer.solved import Solved
+from planner.decision.candidates.existing import paid_machines
 from planner.plan.review import Verdict
 from planner.words.units import HOURS_PER_MONTH
 
@@ -84,11 +85,12 @@ def _off(solved: Solved, following: list[str]) -> Iterator[str]:
         for route in sorted({route.name for pool in solved.groups[group] for route in solved.routes_of(pool)}):
             if solved.apis_of(route):
                 yield f"while it has none, APIs take the requests of {route}"
+            elif any(each.name == route and each.route.slo.deadline for each in solved.demand.routes):
+                yield f"while it has none, requests of {route} wait, and are answered 503 with Retry-After"
             else:
-                minutes = warm_seconds(solved, group) / 60
                 yield (
                     f"while it has none, {route} is planned without requests: one that comes all the same is answered "
-                    f"503 with Retry-After, until a node is there ({minutes:.0f} minutes)"
+                    "503 with Retry-After, until the clock brings a node"
                 )
 
 
@@ -96,7 +98,7 @@ def _paid_for_anyway(solved: Solved) -> Iterator[str]:
     """Say which machines are paid for whether they run or not."""
     types = {pools[0].replica_class.instance_type for pools in solved.groups.values()}
     paid: dict[str, int] = {}
-    for entry in solved.environment.hardware.existing:
+    for entry in paid_machines(solved.environment, solved.catalog):
         if entry.instance_type in types:
             paid[entry.instance_type] = paid.get(entry.instance_type, 0) + entry.count
     for (instance_type, _), count in solved.choice.answer.committed.items():

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
 from planner.decision.answer.solved import Solved
+from planner.decision.candidates.existing import paid_machines
 from planner.domain.demand import local_hours
 from planner.plan.schedule import Schedule, schedule
 from planner.words.units import HOURS_PER_WEEK
@@ -96,12 +97,16 @@ def warm_seconds(solved: Solved, group: str) -> int:
 def on_demand_by_level(solved: Solved, group: str) -> tuple[int, ...]:
     """Return the nodes of a group at each level that are bought on demand.
 
-    Machines that exist and commitments cover the nodes of their type at each level, whatever group these are of; groups
-    take them in the order of names.
+    Machines that are paid for already and commitments cover the nodes of their type at each level, whatever group these
+    are of; groups take them in the order of names.
     """
     instance_type = solved.groups[group][0].replica_class.instance_type
     left = [
-        sum(entry.count for entry in solved.environment.hardware.existing if entry.instance_type == instance_type)
+        sum(
+            each.count
+            for each in paid_machines(solved.environment, solved.catalog)
+            if each.instance_type == instance_type
+        )
         + sum(count for (name, _), count in solved.choice.answer.committed.items() if name == instance_type)
     ] * solved.choice.levels
     for name, pools in solved.groups.items():

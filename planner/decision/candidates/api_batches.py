@@ -36,6 +36,9 @@ def batches_at(at: ServedAt, route: RouteDemand, catalog: Catalog) -> ServedAt |
     deadline_ms, batches = route.route.slo.deadline, catalog.providers[at.row.provider].batches
     if deadline_ms is None or batches is None or at.address or deadline_ms < batches.window_hours * MS_PER_HOUR:
         return None
+    terms = route.route.terms
+    if terms.zero_retention or terms.retention is not None:  # how long batches are kept is not what the terms promise
+        return None
     longest = max(max(band.mix.input_tokens) for band in route.bands)
     if at.row.long_context_above is not None and longest > at.row.long_context_above:
         return None
