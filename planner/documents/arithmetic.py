@@ -178,8 +178,7 @@ def _capacity(plan: Plan, environment: Environment) -> Iterator[Problem]:
                     message = f"pool `{pool.name}` serves route `{route.name}`, band {index}, with no capacity for it"
                     yield Problem("CHK003", message)
         if pool.replicas.week:
-            load = partial(_load, plan, pool, without=waiting)
-            short = carries(plan, pool, load, partial(_lost, environment, group, pool))
+            short = carries(plan, pool, partial(_load, plan, pool), lambda _: 0)
             if short is not None:
                 need = f"needs {_load(plan, pool, short):.2f} replicas at level {short}"
                 yield Problem("CHK003", f"pool `{pool.name}` {need}; by the clock it has fewer in some of its hours")
@@ -238,9 +237,8 @@ def _reserve(plan: Plan, environment: Environment) -> Iterator[Problem]:
         if group is None:
             continue
         if pool.replicas.week:
-            short = carries(
-                plan, pool, partial(_load, plan, pool, without=waiting), partial(_lost, environment, group, pool)
-            )
+            load = partial(_load, plan, pool, without=waiting)
+            short = carries(plan, pool, load, partial(_lost, environment, group, pool))
             if short is not None:
                 need = f"needs {load(short):.2f} replicas at level {short}"
                 message = f"pool `{pool.name}` {need}; after losing a {_loss(environment)} fewer remain by the clock"
