@@ -190,7 +190,8 @@ def _route(route: PlannedRoute, plan: Plan, shares: Shares, speed: float) -> dic
         "fallback": [api_name(name) for name in route.fallback],
         "overflow": "api" if route.fallback else "refuse",
         "spill_after_ms": _scaled(triggers.spill_after_ms, speed),
-        "deadline_ms": _scaled(triggers.deadline_ms, speed),
+        # Both are rounded, and the gateway wants the first below the second at any speed.
+        "deadline_ms": max(_scaled(triggers.deadline_ms, speed), _scaled(triggers.spill_after_ms, speed) + 1),
         "queue_ms": _scaled(triggers.queue_ms, speed),
     }
     if route.deferred and _stands_beside_others(route, plan):

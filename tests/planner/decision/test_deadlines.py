@@ -197,3 +197,13 @@ def test_the_end_of_a_model_ends_its_batches_too() -> None:
     assert route.hosted == ("openai/gpt-4o-mini@batch",)
     assert route.availability is not None
     assert route.availability.not_known == ("how often batches of openai end in time",)
+
+
+def test_a_reasoning_model_in_batches_is_told_at_the_price_of_batches() -> None:
+    """Its reasoning tokens are not known, and are priced as its batches are."""
+    text = OVERNIGHT.replace("DEADLINE", "24h").replace("llama-3.1-70b-instruct, gpt-4o-mini", "gpt-5.6-luna")
+    made = optimizer.optimize(Inputs(parse(text, "case.yaml")[0], CATALOG, COEFFICIENTS, {}), kept={}).plan
+    assert made.routes[0].deferred is not None
+    assert made.routes[0].deferred.in_batches == 1
+    (told,) = [verdict.message for verdict in made.verdicts if verdict.name == "gap tokens"]
+    assert "gpt-5.6-luna" in told

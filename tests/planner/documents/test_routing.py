@@ -108,6 +108,18 @@ def test_a_replay_at_n_fold_speed_divides_every_duration(sealed: Lock, speed: fl
     read(fast)
 
 
+@pytest.mark.parametrize("speed", [1, 10, 50, 1e6])
+def test_a_spill_comes_before_the_deadline_at_any_speed(sealed: Lock, speed: float) -> None:
+    """A route that may wait spills a millisecond before its deadline, which rounds to the same at a high speed."""
+    close = {"spill_after_ms": 975748, "deadline_ms": 975749}
+    routes = tuple(
+        route.model_copy(update={"triggers": route.triggers.model_copy(update=close)}) for route in sealed.plan.routes
+    )
+    made = policy(sealed.model_copy(update={"plan": sealed.plan.model_copy(update={"routes": routes})}), speed=speed)
+    for route in made["routes"].values():
+        assert route["spill_after_ms"] < route["deadline_ms"]
+
+
 def test_a_duration_never_becomes_zero_by_speed_but_zero_stays_zero(sealed: Lock) -> None:
     route = policy(sealed, speed=1e6)["routes"]["chat"]
     assert (route["spill_after_ms"], route["queue_ms"]) == (1, 0)
