@@ -21,11 +21,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.greedy_planner import inputs_in
 from planner.decision.candidates.known import Known
 from planner.decision.decide import Refusal, decide
 from planner.decision.inputs import Inputs
 from planner.edges.capacity_cache import KeptCapacities
-from planner.edges.performance_files import load_coefficients
 from planner.edges.workspace import Workspace
 
 FOLDER = Path(__file__).resolve().parents[1] / "examples" / "environments"
@@ -68,16 +68,7 @@ def inputs_of(option: str) -> Inputs:
         text = (FOLDER / "prod.yaml").read_text()
         assert text.count("\napi:\n") == 1
         (folder / "prod.yaml").write_text(text.replace("\napi:\n", HELP) + OPTIONS[option])
-        workspace = Workspace(folder)
-        wanted = workspace.wanted("prod")
-        catalog = workspace.catalog()
-        return Inputs(
-            environment=wanted.environment,
-            catalog=catalog.priced_on(wanted.environment.horizon.start),
-            coefficients=load_coefficients(),
-            traces=wanted.traces,
-            name="prod",
-        )
+        return inputs_in(Workspace(folder), "prod")
 
 
 def decided(inputs: Inputs, known: Known) -> Line:

@@ -165,14 +165,16 @@ def _on(inputs: Inputs, known: Known, gpu: str) -> Greedy | None:
 
 def inputs_of(folder: str, name: str, factor: float) -> Inputs:
     """What a first plan of an environment depends on, at a multiple of its load, and without a budget for the whole."""
-    workspace = Workspace(ROOT / folder)
+    inputs = inputs_in(Workspace(ROOT / folder), name)
+    return replace(inputs, environment=scaled(inputs.environment, factor).model_copy(update={"budget": None}))
+
+
+def inputs_in(workspace: Workspace, name: str) -> Inputs:
+    """What a first plan of an environment depends on."""
     wanted = workspace.wanted(name)
-    environment = scaled(wanted.environment, factor)
-    environment = environment.model_copy(update={"budget": None})
-    catalog = workspace.catalog()
     return Inputs(
-        environment=environment,
-        catalog=catalog.priced_on(environment.horizon.start),
+        environment=wanted.environment,
+        catalog=workspace.catalog().priced_on(wanted.environment.horizon.start),
         coefficients=load_coefficients(),
         traces=wanted.traces,
         name=name,

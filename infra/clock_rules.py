@@ -10,7 +10,7 @@ import zoneinfo
 from collections.abc import Iterator
 
 from infra.node_hours import UnschedulableError, actions
-from infra.purchases import follows_the_clock, shares, sizes_of, sizes_of_spot
+from infra.purchases import shares
 from infra.settings import StackSettings
 from planner.plan.fleet import NodeGroup, Pool
 from planner.plan.plan import Plan
@@ -49,7 +49,7 @@ def pools_by_the_clock(plan: Plan) -> list[str]:
 
 def waits_for_keda(plan: Plan, chosen: StackSettings) -> bool:
     """Say whether a cluster that this program makes must get KEDA before anything that follows the clock is made."""
-    found = any(follows_the_clock(group) for group in plan.node_groups) or bool(pools_by_the_clock(plan))
+    found = any(group.follows_the_clock for group in plan.node_groups) or bool(pools_by_the_clock(plan))
     return found and not chosen.keda and plan.platform.existing is None
 
 
@@ -72,7 +72,7 @@ def keda_problem(plan: Plan, *, has_pools: bool) -> Problem:
 
 def _group_problems(group: NodeGroup, nodes_are_ours: bool) -> Iterator[Problem]:
     name = f"node group `{group.name}`"
-    if not follows_the_clock(group):
+    if not group.follows_the_clock:
         if group.min_nodes != group.max_nodes or group.max_nodes < 1:
             message = f"{name} has {group.min_nodes} to {group.max_nodes} nodes, and no hours that say when"
             yield Problem("DEP021", message, hint="plan again")
@@ -85,7 +85,7 @@ def _group_problems(group: NodeGroup, nodes_are_ours: bool) -> Iterator[Problem]
     strange = [words for each in stated for words in _zone_problems(each)]
     if len({each.timezone for each in stated}) > 1:
         strange.append("its hours are of two time zones")
-    nodes, spot = sizes_of(group), sizes_of_spot(group)
+    nodes, spot = group.by_hour, group.spot_by_hour
     # The most nodes of each way of buying need not be there in the same hour.
     if min(nodes) != group.min_nodes or not 1 <= max(nodes) <= group.max_nodes:
         strange.append(f"its hours have {min(nodes)} to {max(nodes)} nodes, not {group.min_nodes} to {group.max_nodes}")

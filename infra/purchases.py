@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from infra.hours import WEEK
 from infra.naming import gpu_name, own_name
 from infra.node_hours import NodeHours
 from planner.plan.fleet import NodeGroup
@@ -53,10 +52,8 @@ def shares(group: NodeGroup, recorded: Mapping[str, int] = NOTHING) -> tuple[Sha
 
     recorded: largest numbers of nodes that the state says, by the names of groups in the program.
     """
-    spots = sizes_of_spot(group)
-    demands = tuple(size - spot for size, spot in zip(sizes_of(group), spots, strict=True))
-    demand = _share(gpu_name(group.name), ON_DEMAND, demands, group)
-    spot = _share(f"{gpu_name(group.name)}-spot", SPOT, spots, group)
+    demand = _share(gpu_name(group.name), ON_DEMAND, group.firm_by_hour, group)
+    spot = _share(f"{gpu_name(group.name)}-spot", SPOT, group.spot_by_hour, group)
     if not spot.nodes or not demand.nodes:
         return tuple(share for share in (demand, spot) if share.nodes)
     if demand.nodes < recorded.get(own_name(demand.name), 0):
@@ -64,21 +61,6 @@ def shares(group: NodeGroup, recorded: Mapping[str, int] = NOTHING) -> tuple[Sha
     if spot.nodes < recorded.get(own_name(spot.name), 0):
         return demand, replace(spot, after=demand.name)
     return demand, spot
-
-
-def sizes_of(group: NodeGroup) -> tuple[int, ...]:
-    """Return the nodes of a group in each of the 168 hours of the local week."""
-    return group.schedule.by_hour if group.schedule else (group.max_nodes,) * (WEEK // 60)
-
-
-def sizes_of_spot(group: NodeGroup) -> tuple[int, ...]:
-    """Return how many of them are spot."""
-    return group.spot_schedule.by_hour if group.spot_schedule else (group.spot,) * (WEEK // 60)
-
-
-def follows_the_clock(group: NodeGroup) -> bool:
-    """Say whether the group, or one of its shares, changes its size by the clock."""
-    return group.schedule is not None or group.spot_schedule is not None
 
 
 def _share(name: str, capacity_type: str, by_hour: tuple[int, ...], group: NodeGroup) -> Share:

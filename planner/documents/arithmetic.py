@@ -320,7 +320,7 @@ def _bill(plan: Plan, environment: Environment) -> Iterator[Problem]:
     if not cost.low_usd_per_month <= cost.usd_per_month <= cost.high_usd_per_month:
         yield Problem("CHK007", "the total is not between its low and high estimates")
     yield from following_bill(plan)
-    following = {group.instance_type for group in plan.node_groups if group.schedule or group.spot_schedule}
+    following = {group.instance_type for group in plan.node_groups if group.follows_the_clock}
     for group in plan.node_groups:
         if group.instance_type in following:  # what is paid for otherwise covers nodes of all its groups
             continue

@@ -18,8 +18,8 @@ from decimal import Decimal
 from planner.documents.hours import levels_of_pool
 from planner.documents.outline import NoPlay, Outline, Part, nodes_usd_per_hour
 from planner.plan.plan import Plan
-from planner.plan.schedule import DAYS, Schedule
-from planner.words.units import HOURS_PER_MONTH, HOURS_PER_WEEK
+from planner.plan.schedule import DAYS, sizes_of_levels
+from planner.words.units import HOURS_PER_WEEK
 
 NIGHT = "night"
 PART_S = 150.0
@@ -92,16 +92,12 @@ def _moment(hour: int) -> str:
     return f"{DAYS[hour // 24]} {hour % 24}:00"
 
 
-def _at(schedule: Schedule | None, always: int, hour: int) -> int:
-    return schedule.by_hour[hour % HOURS_PER_WEEK] if schedule else always
-
-
 def _sizes(plan: Plan, hour: int) -> dict[str, int]:
-    return {pool.name: _at(pool.replicas.week, pool.replicas.max, hour) for pool in plan.pools}
+    return {pool.name: pool.replicas.by_hour[hour % HOURS_PER_WEEK] for pool in plan.pools}
 
 
 def _nodes(plan: Plan, hour: int) -> dict[str, int]:
-    return {group.name: _at(group.schedule, group.max_nodes, hour) for group in plan.node_groups}
+    return {group.name: group.by_hour[hour % HOURS_PER_WEEK] for group in plan.node_groups}
 
 
 def _gpus(plan: Plan, hour: int) -> int:
@@ -117,11 +113,10 @@ def _level(plan: Plan, gpus: int) -> str:
             busy[each.name] += each.wanted * pool.engine.gpus
     rates = {level.name: sum(level.planned_requests_per_second.values()) for level in plan.levels}
     heaviest = sorted(plan.levels, key=lambda level: (-busy[level.name], -rates[level.name], level.name))
-    by_size = sorted((_gpus(plan, hour) for hour in range(HOURS_PER_WEEK)), reverse=True)
-    end = Decimal(0)
-    for level in heaviest:
-        end += level.hours * HOURS_PER_WEEK / HOURS_PER_MONTH
-        if by_size[min(max(round(end), 1), HOURS_PER_WEEK) - 1] <= gpus:
+    by_hour = [_gpus(plan, hour) for hour in range(HOURS_PER_WEEK)]
+    there = sizes_of_levels(by_hour, (level.hours for level in heaviest))
+    for level, count in zip(heaviest, there, strict=True):
+        if count <= gpus:
             return level.name
     return heaviest[-1].name
 

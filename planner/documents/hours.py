@@ -14,7 +14,7 @@ from decimal import Decimal
 from planner.domain.demand import level_of_each_hour
 from planner.plan.fleet import Pool
 from planner.plan.plan import Plan
-from planner.plan.schedule import Schedule
+from planner.plan.schedule import Schedule, sizes_of_levels
 from planner.plan.traffic import PlanLevel, PlannedRoute
 from planner.words.units import HOURS_PER_MONTH, HOURS_PER_WEEK
 
@@ -108,13 +108,11 @@ def _done(route: PlannedRoute, level: PlanLevel, rate: float) -> float:
 def _by_the_clock(levels: Sequence[LevelOfPool], sizes: Schedule) -> list[LevelOfPool]:
     """Return the levels of a pool whose size follows the clock, with the replicas that it has in each.
 
-    A lock does not say which hours are those of a level. The level that keeps most of them busy has the largest sizes.
+    The level that keeps most of them busy has the largest sizes.
     """
-    left, found, begin = sorted(sizes.by_hour, reverse=True), [], 0.0
-    for level in sorted(levels, key=lambda each: (-each.served, each.name)):
-        begin += level.hours * HOURS_PER_WEEK / HOURS_PER_MONTH
-        found.append(replace(level, there=left[min(max(round(begin), 1), HOURS_PER_WEEK) - 1]))
-    return found
+    order = sorted(levels, key=lambda each: (-each.served, each.name))
+    there = sizes_of_levels(sizes.by_hour, (level.hours for level in order))
+    return [replace(level, there=count) for level, count in zip(order, there, strict=True)]
 
 
 def _hour(route: PlannedRoute, level: PlanLevel, rate: float) -> HourOfRoute:

@@ -5,13 +5,14 @@ The first part works on the values as they were read, like `contradictions`, whi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from decimal import Decimal
 
 from pydantic import TypeAdapter, ValidationError
 
-from planner.documents.schedule_rules import hours_a_month, nodes_by_hour, spot_by_hour
+from planner.documents.paid_rules import TOLERANCE
+from planner.documents.schedule_rules import hours_a_month
 from planner.domain.environment import Environment, Horizon
 from planner.domain.environment_part import Day
 from planner.domain.purchases import COMMITMENTS, Commitment
@@ -104,16 +105,18 @@ def purchases_held(plan: Plan, environment: Environment) -> Iterator[Problem]:
     most = environment.purchase.spot_share
     for gpu in sorted({group.gpu for group in plan.node_groups if not group.exclusive}):
         own = [group for group in plan.node_groups if group.gpu == gpu and not group.exclusive]
-        by_hour = [_gpus_by_hour(own, of) for of in (spot_by_hour, nodes_by_hour)]
-        spot, every = max(zip(*by_hour, strict=True), key=lambda both: both[0] - most * both[1])
+        spots = _gpus_by_hour(own, [group.spot_by_hour for group in own])
+        every_one = _gpus_by_hour(own, [group.by_hour for group in own])
+        spot, every = max(zip(spots, every_one, strict=True), key=lambda both: both[0] - most * both[1])
         if spot > most * every + 1e-9:
             yield Problem("CHK013", f"{spot} of {every} GPUs {gpu} are spot; `purchase.spot` allows {most:.0%}")
 
 
-def _gpus_by_hour(groups: Sequence[NodeGroup], nodes: Callable[[NodeGroup], Sequence[int]]) -> list[int]:
+def _gpus_by_hour(groups: Sequence[NodeGroup], nodes: Iterable[Sequence[int]]) -> list[int]:
+    """Return the GPUs on so many nodes of each group, in each hour of the week."""
     return [
         sum(count * group.gpus_per_node for count, group in zip(counts, groups, strict=True))
-        for counts in zip(*map(nodes, groups), strict=True)
+        for counts in zip(*nodes, strict=True)
     ]
 
 
@@ -124,7 +127,7 @@ def _group(plan: Plan, group: NodeGroup, allowed: dict[str, Commitment]) -> Iter
         yield Problem("CHK013", f"{about} has {group.max_nodes} nodes, {covered} of them spot, committed or existing")
     if group.spot and group.exclusive:
         yield Problem("CHK013", f"{about} has spot nodes, and no API helps its pool when AWS takes them back")
-    ways = {"spot": hours_a_month(spot_by_hour(group))}
+    ways = {"spot": hours_a_month(group.spot_by_hour)}
     for key, count in group.committed.items():
         if key not in allowed:
             yield Problem("CHK013", f"{about} counts on `{key}`, which the environment does not allow")
@@ -134,7 +137,7 @@ def _group(plan: Plan, group: NodeGroup, allowed: dict[str, Commitment]) -> Iter
         name = f"{group.instance_type} {words}"
         lines = [line for line in plan.cost.lines if line.component == group.name and line.name == name]
         hours = sum((line.quantity for line in lines), Decimal(0))
-        if abs(hours - wanted) > Decimal("0.001") * max(hours, Decimal(1)):
+        if abs(hours - wanted) > TOLERANCE * max(hours, Decimal(1)):
             yield Problem(
                 "CHK013",
                 f"{about} has {figure(wanted / HOURS_PER_MONTH)} nodes {words}; {hours} hours of them are billed",

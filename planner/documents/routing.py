@@ -19,7 +19,7 @@ from planner.documents.lock import Lock
 from planner.plan.engine import PoolCanary, canary_of
 from planner.plan.fleet import Pool, PoolClock, tokens_of_step
 from planner.plan.plan import Plan
-from planner.plan.traffic import FallbackApi, PlannedRoute, RouteBand
+from planner.plan.traffic import MOST_FULL, FallbackApi, PlannedRoute, RouteBand
 from planner.words.numbers import price
 
 POLICY_VERSION = "1.0"
@@ -27,8 +27,6 @@ METERED = Decimal("0.000001")
 """The smallest part of a price for a million tokens that the gateway counts, USD."""
 SHARE = Decimal("0.000001")
 """Steps of the part of a pool's traffic that its canary gets."""
-MOST_FULL = 0.9
-"""Share of a replica's places up to which requests that may wait are let in beside others; the plan counts with it."""
 CLOCK_VERSION = "1.0"
 SERVING_NAMESPACE = "serving"
 POOL_PORT = 8000

@@ -9,20 +9,19 @@ the order of their sizes: its busiest hours, as many as a level has, must carry 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 
+from planner.documents.paid_rules import TOLERANCE
 from planner.domain.environment import Environment
 from planner.money.cost import STARTING
 from planner.plan.fleet import NodeGroup, Pool
 from planner.plan.plan import Plan
-from planner.plan.schedule import Schedule
+from planner.plan.schedule import sizes_of_levels
 from planner.words.diagnostics import Problem
 from planner.words.spans import Document, value_at
 from planner.words.units import HOURS_PER_MONTH, HOURS_PER_WEEK
 
-TOLERANCE = Decimal("0.001")
 ELASTIC = ("elastic",)
 MONTH_BY_WEEK = Decimal(HOURS_PER_MONTH) / HOURS_PER_WEEK
 """Hours of a month ÷ hours of a week."""
@@ -38,21 +37,6 @@ def elastic_problems(document: Document) -> Iterator[Problem]:
         yield Problem("ENV005", message, document.key(ELASTIC), "leave it out, or leave out `platform.cluster`")
 
 
-def nodes_by_hour(group: NodeGroup) -> tuple[int, ...]:
-    """Return the nodes of a group in each hour of the week, with those that are spot."""
-    return _by_hour(group.schedule, group.max_nodes)
-
-
-def spot_by_hour(group: NodeGroup) -> tuple[int, ...]:
-    """Return the spot nodes of a group in each hour of the week."""
-    return _by_hour(group.spot_schedule, group.spot)
-
-
-def firm_by_hour(group: NodeGroup) -> tuple[int, ...]:
-    """Return the nodes of a group in each hour of the week that are not spot."""
-    return tuple(every - spot for every, spot in zip(nodes_by_hour(group), spot_by_hour(group), strict=True))
-
-
 def hours_a_month(by_hour: Sequence[int]) -> Decimal:
     """Return the hours a month that so many machines run."""
     return sum(by_hour) * MONTH_BY_WEEK
@@ -65,13 +49,13 @@ def starts_a_month(by_hour: Sequence[int]) -> Decimal:
 
 def starting_hours(group: NodeGroup) -> Decimal:
     """Return the hours a month that nodes of a group are paid for before they serve."""
-    started = starts_a_month(firm_by_hour(group)) + starts_a_month(spot_by_hour(group))
+    started = starts_a_month(group.firm_by_hour) + starts_a_month(group.spot_by_hour)
     return started * group.warm_seconds / 3600
 
 
 def node_hours(group: NodeGroup) -> Decimal:
     """Return all hours a month that nodes of a group run, with those in which they start."""
-    return hours_a_month(nodes_by_hour(group)) + starting_hours(group)
+    return hours_a_month(group.by_hour) + starting_hours(group)
 
 
 def carries(plan: Plan, pool: Pool, load: Callable[[str], Decimal], lost: Callable[[int], int]) -> str | None:
@@ -80,12 +64,9 @@ def carries(plan: Plan, pool: Pool, load: Callable[[str], Decimal], lost: Callab
     load: replicas that a level keeps busy, by its name. lost: replicas that may be lost of so many.
     """
     wanted = sorted(((load(level.name), level) for level in plan.levels), key=lambda item: (-item[0], item[1].name))
-    left = [count - lost(count) for count in sorted(_by_hour(pool.replicas.week, pool.replicas.max), reverse=True)]
-    begin = Decimal(0)
-    for busy, level in wanted:
-        begin += level.hours / MONTH_BY_WEEK
-        last = min(max(math.ceil(begin - Decimal("0.5")), 1), HOURS_PER_WEEK) - 1
-        if busy > left[last] * (1 + TOLERANCE):
+    there = sizes_of_levels(pool.replicas.by_hour, (level.hours for _, level in wanted))
+    for (busy, level), count in zip(wanted, there, strict=True):
+        if busy > (count - lost(count)) * (1 + TOLERANCE):
             return level.name
     return None
 
@@ -101,27 +82,27 @@ def schedules_held(plan: Plan, environment: Environment) -> Iterator[Problem]:
         yield from _group(group, environment)
     for pool in plan.pools:
         replicas, own = pool.replicas, groups.get(pool.node_group)
-        counts = _by_hour(replicas.week, replicas.max)
+        counts = replicas.by_hour
         if replicas.week and (min(counts), max(counts)) != (replicas.min, replicas.max):
             message = f"pool `{pool.name}` has {min(counts)} to {max(counts)} replicas by the clock"
             yield Problem("CHK014", f"{message}, and {replicas.min} to {replicas.max} at all")
         if own is None or not (replicas.week or own.schedule):
             continue
         needed = [count * pool.engine.gpus for count in counts]
-        if any(use > nodes * own.gpus_per_node for use, nodes in zip(needed, nodes_by_hour(own), strict=True)):
+        if any(use > nodes * own.gpus_per_node for use, nodes in zip(needed, own.by_hour, strict=True)):
             yield Problem("CHK014", f"pool `{pool.name}` has more replicas by the clock than its nodes hold")
 
 
 def following_bill(plan: Plan) -> Iterator[Problem]:
     """Require that nodes which come and go are billed for the hours in which they run and start."""
-    following = [group for group in plan.node_groups if group.schedule or group.spot_schedule]
+    following = [group for group in plan.node_groups if group.follows_the_clock]
     for instance_type in sorted({group.instance_type for group in following}):
         own = [group for group in plan.node_groups if group.instance_type == instance_type]
         covered = sum(group.paid + sum(group.committed.values()) for group in own)
-        firm = [sum(counts) for counts in zip(*(firm_by_hour(group) for group in own), strict=True)]
+        firm = [sum(counts) for counts in zip(*(group.firm_by_hour for group in own), strict=True)]
         wanted = {
             "on demand": hours_a_month([max(0, count - covered) for count in firm]),
-            "spot": sum((hours_a_month(spot_by_hour(group)) for group in own), Decimal(0)),
+            "spot": sum((hours_a_month(group.spot_by_hour) for group in own), Decimal(0)),
             "starting": sum((starting_hours(group) for group in own), Decimal(0)),
         }
         billed = dict.fromkeys(wanted, Decimal(0))
@@ -141,23 +122,19 @@ def following_bill(plan: Plan) -> Iterator[Problem]:
 
 def _group(group: NodeGroup, environment: Environment) -> Iterator[Problem]:
     about = f"node group `{group.name}`"
-    if not group.schedule and not group.spot_schedule:
+    if not group.follows_the_clock:
         if group.warm_seconds:
             yield Problem("CHK014", f"{about} has no schedule, and says how long its nodes take to come again")
         return
     if group.quota_family not in environment.elastic_families:
         yield Problem("CHK014", f"{about} gives nodes back; `elastic` does not allow it of {group.quota_family}")
-    nodes, spot = nodes_by_hour(group), spot_by_hour(group)
+    nodes, spot = group.by_hour, group.spot_by_hour
     if min(nodes) != group.min_nodes or max(nodes) > group.max_nodes or max(spot) != group.spot:
         message = f"{about} has {min(nodes)} to {max(nodes)} nodes by the clock, up to {max(spot)} of them spot"
         yield Problem("CHK014", f"{message}, and {group.min_nodes} to {group.max_nodes} and {group.spot} at all")
-    if min(firm_by_hour(group)) < 0:
+    if min(group.firm_by_hour) < 0:
         yield Problem("CHK014", f"{about} has more spot nodes by the clock than nodes")
-    if max(firm_by_hour(group)) > group.max_nodes - group.spot:
+    if max(group.firm_by_hour) > group.max_nodes - group.spot:
         yield Problem("CHK014", f"{about} has more nodes by the clock that are not spot than it may")
     if not group.warm_seconds:
         yield Problem("CHK014", f"{about} gives nodes back and says nothing of how long they take to come")
-
-
-def _by_hour(schedule: Schedule | None, always: int) -> tuple[int, ...]:
-    return schedule.by_hour if schedule else (always,) * HOURS_PER_WEEK

@@ -8,7 +8,7 @@ from typing import Literal
 
 from planner.domain.offerings import CapacityType
 from planner.plan.parts import PlanPart, Provenance
-from planner.plan.schedule import Schedule
+from planner.plan.schedule import Schedule, sizes_by_hour
 from planner.words.fields import left_out_at
 from planner.words.numbers import Figure
 
@@ -85,6 +85,26 @@ class NodeGroup(PlanPart):
     def quota_nodes(self) -> int:
         """Return the number of its nodes, but for spot, that count against the account's quota."""
         return self.max_nodes - self.spot - self.owned - sum(self.blocks.values())
+
+    @property
+    def follows_the_clock(self) -> bool:
+        """Say whether its nodes, or the spot ones among them, change their number by the clock."""
+        return self.schedule is not None or self.spot_schedule is not None
+
+    @property
+    def by_hour(self) -> tuple[int, ...]:
+        """Return its nodes in each hour of the local week, with those that are spot."""
+        return sizes_by_hour(self.schedule, self.max_nodes)
+
+    @property
+    def spot_by_hour(self) -> tuple[int, ...]:
+        """Return its spot nodes in each hour of the local week."""
+        return sizes_by_hour(self.spot_schedule, self.spot)
+
+    @property
+    def firm_by_hour(self) -> tuple[int, ...]:
+        """Return its nodes in each hour of the local week that are not spot."""
+        return tuple(every - spot for every, spot in zip(self.by_hour, self.spot_by_hour, strict=True))
 
     @property
     def count_words(self) -> str:
@@ -264,6 +284,11 @@ class Replicas(PlanPart):
     min: int
     max: int
     week: Schedule | None = left_out_at(None)
+
+    @property
+    def by_hour(self) -> tuple[int, ...]:
+        """Return how many there are in each hour of the local week."""
+        return sizes_by_hour(self.week, self.max)
 
     @property
     def words(self) -> str:

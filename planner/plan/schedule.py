@@ -7,10 +7,12 @@ moves them with the people whose load they follow.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from typing import Literal, get_args
 
 from planner.plan.parts import PlanPart
-from planner.words.units import HOURS_PER_WEEK
+from planner.words.units import HOURS_PER_MONTH, HOURS_PER_WEEK
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = get_args(Day)
@@ -78,3 +80,23 @@ def schedule(timezone: str, by_hour: tuple[int, ...]) -> Schedule | None:
     changes = [hour for hour in range(HOURS_PER_WEEK) if by_hour[hour] != by_hour[hour - 1]]
     sizes = (Size(day=DAYS[hour // 24], hour=hour % 24, count=by_hour[hour]) for hour in changes)
     return Schedule(timezone=timezone, sizes=tuple(sizes)) if changes else None
+
+
+def sizes_by_hour(stated: Schedule | None, always: int) -> tuple[int, ...]:
+    """Return a size in each of the 168 hours of the local week; `always` is that of a thing without a schedule."""
+    return stated.by_hour if stated else (always,) * HOURS_PER_WEEK
+
+
+def sizes_of_levels(by_hour: Sequence[int], hours: Iterable[float | Decimal]) -> tuple[int, ...]:
+    """Return the least size in the hours of each load level.
+
+    A lock does not say which hours are those of a level. The levels come in order, the one that needs the largest sizes
+    first, and each has the hours with the largest sizes that are left.
+
+    hours: length of each level, hours a month.
+    """
+    largest, found, end = sorted(by_hour, reverse=True), [], 0.0
+    for length in hours:
+        end += float(length) * HOURS_PER_WEEK / HOURS_PER_MONTH
+        found.append(largest[min(max(round(end), 1), HOURS_PER_WEEK) - 1])
+    return tuple(found)

@@ -9,6 +9,10 @@ from planner.plan.parts import PlanPart
 from planner.words.fields import left_out_at
 from planner.words.numbers import Dollars, Figure, UnitPrice
 
+MOST_FULL = 0.9
+"""Share of a replica's places up to which requests that may wait are let in beside others. The plan counts with it, and
+the gateway keeps the rest for requests for which somebody waits, so that these find a place at once."""
+
 
 class PlanLevel(PlanPart):
     """A level is hours of the month whose load is much the same.

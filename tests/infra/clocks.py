@@ -6,10 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 from planner.documents.schedule_rules import (
-    firm_by_hour,
     hours_a_month,
     node_hours,
-    spot_by_hour,
     starts_a_month,
 )
 from planner.money.cost import STARTING
@@ -71,8 +69,8 @@ def asleep(plan: Plan | None = None) -> Plan:
 def billed(plan: Plan, name: str) -> Plan:
     """The plan whose bill has the hours that the nodes of a group run and start."""
     group = locks.group(plan, name)
-    started = {"on-demand": starts_a_month(firm_by_hour(group)), "spot": starts_a_month(spot_by_hour(group))}
-    hours = {"on-demand": hours_a_month(firm_by_hour(group)), "spot": hours_a_month(spot_by_hour(group))}
+    started = {"on-demand": starts_a_month(group.firm_by_hour), "spot": starts_a_month(group.spot_by_hour)}
+    hours = {"on-demand": hours_a_month(group.firm_by_hour), "spot": hours_a_month(group.spot_by_hour)}
     lines = []
     for line in plan.cost.lines:
         if line.component != name:

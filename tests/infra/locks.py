@@ -205,7 +205,7 @@ def plan(
 
 def text_for(plan: Plan, **options: Any) -> str:
     """The environment file that allows what the plan has: `environment_text` knows the options."""
-    return environment_text(**options, elastic=any(group.schedule or group.spot_schedule for group in plan.node_groups))
+    return environment_text(**options, elastic=any(group.follows_the_clock for group in plan.node_groups))
 
 
 def sealed(plan: Plan, name: str = "prod", environment: str | None = None) -> Lock:

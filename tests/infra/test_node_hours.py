@@ -53,7 +53,8 @@ def test_actions_say_the_minutes_of_the_sizes(seed: int) -> None:
     hours = stated(week, drawn.choice((61, 900, 1021, 3000)))
     wanted = sizes(hours.by_hour, -(-hours.warm_seconds // 60), 0)
     if len(set(wanted)) == 1:
-        pytest.skip("this week has one size")
+        assert actions(hours) == ()
+        return
     found = actions(hours)
     assert len({action.name for action in found}) == len(found)
     for minute, count in enumerate(played(found)):

@@ -12,7 +12,6 @@ from planner.decision.candidates.demand import RouteDemand
 from planner.decision.candidates.hosted_apis import MILLION, HostedApi
 from planner.decision.candidates.price_parts import NoDiscount, tokens_by_price_part
 from planner.decision.candidates.self_hosted import SelfHosted
-from planner.domain.apis import is_batch
 from planner.domain.model_facts import token_counts
 from planner.domain.prompts import ASSUMED_PAUSE_MS
 from planner.performance.prefix import CachedPrompts, cached_prompts
@@ -70,7 +69,7 @@ def _unknown_counts(solved: Solved, bytes_per_token: float) -> list[Verdict]:
 
 def _usd_of_output(solved: Solved, api: HostedApi) -> float:
     """Return what one more output token of every answer of an API would cost, USD a month."""
-    price = float(api.prices["batch-output" if is_batch(api.row.key) else "output"].usd) / MILLION
+    price = float(api.price_of("output").usd) / MILLION
     return price * sum(
         solved.requests_to(key, shares)
         for (key, name), shares in solved.choice.answer.spilled.items()

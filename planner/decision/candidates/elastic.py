@@ -16,8 +16,7 @@ from dataclasses import replace
 
 from planner.decision.candidates.screening import PreferredBands
 from planner.decision.candidates.self_hosted import SelfHosted, elastic_name
-
-SECONDS_PER_HOUR = 3600
+from planner.decision.choice.program import SECONDS_PER_HOUR
 
 
 def with_elastic(classes: Iterable[SelfHosted], families: Collection[str], survives_a_zone: bool) -> list[SelfHosted]:

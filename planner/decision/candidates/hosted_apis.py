@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
-from planner.decision.candidates.api_batches import batch_unknowns, batches_at, billed_tokens
+from planner.decision.candidates.api_batches import PARTS, batch_unknowns, batches_at, billed_tokens
 from planner.decision.candidates.candidate import Candidate
 from planner.decision.candidates.demand import RouteDemand
 from planner.decision.candidates.omissions import (
@@ -73,6 +73,10 @@ class HostedApi:
         """Return the mean tokens of a request of a band, as stated by its route, by the part that is billed."""
         cached = self.recognised.get(route.name, Recognised()).tokens
         return billed_tokens(self.row, self.counts.mix(route.bands[band].mix), cached)
+
+    def price_of(self, part: PricePart) -> Price:
+        """Return the price of a part of an answer at once; of the same tokens in a batch, where the model is one."""
+        return self.prices[PARTS[part] if is_batch(self.row.key) else part]
 
     def serves(self, route: str) -> bool:
         """Say whether a route may use it."""

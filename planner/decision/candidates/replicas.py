@@ -24,6 +24,7 @@ from planner.performance.closed_form import are_served, capacities, rates, with_
 from planner.performance.memory import MemoryFit
 from planner.performance.prefix import NOTHING_CACHED
 from planner.performance.step_time import StepClock
+from planner.plan.traffic import MOST_FULL
 from planner.words.numbers import six_digits
 
 CAPS = (NARROWEST_CAP, 32, 64, 128, 256)
@@ -36,10 +37,6 @@ BATCHED_TOKENS = (1024, 2048, 4096, 8192, 16384)
 """Most tokens of one step that are tried beside vLLM's default."""
 GAIN = 1.02
 """Factor by which another value must raise the rate before it takes the place of vLLM's default."""
-
-ROOM_BESIDE_OTHERS = 0.9
-"""Share of a replica's places that requests which may wait find free beside others. The gateway keeps the rest for
-requests for which somebody waits, so that these find a place at once."""
 
 Omissions = dict[Shape, list[Omission]]
 
@@ -167,7 +164,7 @@ def _in_bursts(shape: Shape, calm: Mapping[BandKey, float]) -> dict[BandKey, flo
 def room(shape: Shape, route: RouteDemand) -> float:
     """Return the share of a replica that a route may fill: what may wait leaves some to those who do not."""
     if route.route.may_wait and any(not each.route.may_wait for each in shape.routes):
-        return ROOM_BESIDE_OTHERS
+        return MOST_FULL
     return 1.0
 
 
